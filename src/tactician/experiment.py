@@ -1,0 +1,186 @@
+"""What to tune, with what, towards what and within which limits: an experiment as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from oppertune.core.space import Constraint
+from oppertune.core.values import Parameter, Value
+
+KnobKind = Literal["sysctl", "sysfs", "argument", "environment"]
+Goal = Literal["maximize", "minimize"]
+BudgetSource = Literal["budget", "total_timesteps", "default"]
+
+HOST_KINDS: frozenset[KnobKind] = frozenset({"sysctl", "sysfs"})
+THROW_AWAY = "throw-away"
+"""The ``network_namespace`` that is made for one run and ends with it."""
+
+DEFAULT_STATE_METRICS = (
+    "cpu_utilization",
+    "io_wait",
+    "memory_usage",
+    "cpu_pressure",
+    "io_pressure",
+    "memory_pressure",
+)
+"""Observed when a configuration names no ``state_space``; each is a share in [0, 1] over the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TunedParameter:
+    """One parameter and the place where it lives.
+
+    Attributes:
+        parameter: name, range, step and scale; its ``val`` is where learning starts.
+        kind: which sort of place.
+        target: the sysctl key (``net.ipv4.tcp_rmem[2]`` for one field), the sysfs path, or the
+            placeholder or environment variable's name.
+        start: the declared baseline. None: the baseline is what the host has.
+    """
+
+    parameter: Parameter
+    kind: KnobKind
+    target: str
+    start: Value | None = None
+
+    @property
+    def name(self) -> str:
+        """The name under which configurations and results carry it."""
+        return self.parameter.name
+
+    @property
+    def on_host(self) -> bool:
+        """Whether it changes the host, as opposed to the benchmark's own command."""
+        return self.kind in HOST_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Which number of the benchmark's output counts.
+
+    Attributes:
+        name: as the operator wrote it (``reward_metric``).
+        goal: None means as the parser knows the metric, and maximize where it does not.
+        pattern: a regular expression with one group that captures the number.
+        path: a dotted path into JSON output, such as ``jobs.0.read.iops``.
+    """
+
+    name: str
+    goal: Goal | None = None
+    pattern: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How the benchmark is started.
+
+    Attributes:
+        command: a shell command; ``{name}`` of an argument parameter and ``{duration}`` are replaced.
+        timeout_s: after so many seconds the whole process group is ended and the trial has failed.
+        duration_s: what ``{duration}`` becomes.
+        setup_command: run once before the first benchmark.
+        teardown_command: run once at the end, also by the guardian.
+        environment: variables added to the minimal environment.
+    """
+
+    command: str
+    timeout_s: float = 120.0
+    duration_s: float | None = None
+    setup_command: str | None = None
+    teardown_command: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardWeights:
+    """How much of the reward is performance and how much is stability; they add up to one."""
+
+    performance: float = 0.5
+    stability: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may be spent on trials, baselines and verification apart.
+
+    Attributes:
+        trials: at most so many trials, or None.
+        seconds: no new trial begins after so many seconds, or None.
+        source: where the numbers come from, so that the console can say it.
+    """
+
+    trials: int | None = 30
+    seconds: float | None = None
+    source: BudgetSource = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How the winner is measured against the original.
+
+    Attributes:
+        rounds: at most so many rounds; each runs the winner once and the original twice.
+        own_rounds: the same for the second comparison, with the kernel's own values, made only
+            where the experiment declares starting values.
+    """
+
+    rounds: int = 20
+    own_rounds: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The seed's ``training_config``, with the seed's defaults."""
+
+    total_timesteps: int = 10000
+    max_steps_per_episode: int = 50
+    learning_rate: float = 0.0003
+    n_steps: int = 2048
+    batch_size: int = 64
+    n_epochs: int = 10
+    gamma: float = 0.99
+    benchmark_timeout: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A whole experiment, valid as far as a file alone can tell.
+
+    Attributes:
+        document: the configuration as it was read, for the history and for ``--resume``.
+        network_namespace: None for the host's own, ``throw-away``, or a name or path to enter.
+        baseline_runs: how often the baseline is measured before the first trial.
+        algorithm_args: further keyword arguments for the algorithm's constructor.
+        max_failures: so many failures in a row stop the run.
+    """
+
+    workload_name: str
+    metric: Metric
+    workload: Workload
+    parameters: tuple[TunedParameter, ...]
+    constraints: tuple[Constraint, ...] = ()
+    state_metrics: tuple[str, ...] = DEFAULT_STATE_METRICS
+    training: Training = Training()
+    reward: RewardWeights = RewardWeights()
+    algorithm: str = "ppo"
+    algorithm_args: Mapping[str, object] = field(default_factory=dict)
+    budget: Budget = Budget()
+    verification: Verification = Verification()
+    baseline_runs: int = 3
+    network_namespace: str | None = None
+    random_seed: int | None = None
+    max_failures: int = 3
+    document: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in declaration order."""
+        return tuple(tuned.name for tuned in self.parameters)
+
+    @property
+    def throw_away(self) -> bool:
+        """Whether the run happens in a network namespace of its own that ends with it."""
+        return self.network_namespace == THROW_AWAY

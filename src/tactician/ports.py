@@ -1,0 +1,156 @@
+"""What the core asks of the world, as small Protocols; ``system`` and ``simulated`` fulfil them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from oppertune.core.values import Value
+from tactician.events import Event
+from tactician.outcomes import Configuration
+
+
+class Place(NamedTuple):
+    """Where a value lives on the host.
+
+    Attributes:
+        path: absolute path of a file below ``/proc/sys`` or ``/sys``.
+        netns: path of the network namespace to enter first (``/run/netns/x``); empty for our own.
+    """
+
+    path: str
+    netns: str = ""
+
+
+class Host(Protocol):
+    """Reads and writes places. Raises OSError with its errno kept."""
+
+    def read(self, place: Place) -> str:
+        """The current text, without the final newline."""
+
+    def write(self, place: Place, text: str) -> None:
+        """Write the text in one ``write`` call."""
+
+
+class Knob(Protocol):
+    """One parameter's place on the host and the translation between its text and its value."""
+
+    @property
+    def name(self) -> str:
+        """The parameter's name."""
+
+    @property
+    def place(self) -> Place:
+        """Where it lives."""
+
+    @property
+    def coupled(self) -> Sequence[Place]:
+        """Places that a write here changes too, in the order in which they are restored after it."""
+
+    def decode(self, text: str) -> Value:
+        """The value that this text shows. Raises ValueError where it shows none."""
+
+    def encode(self, current: str, value: Value) -> str:
+        """The text to write for ``value``, keeping the other fields of ``current``."""
+
+    def shows(self, text: str, value: Value) -> bool:
+        """Whether a place that reads ``text`` has ``value``."""
+
+
+class Undo(NamedTuple):
+    """A self-contained way back: what to write, in order, and what must be read afterwards.
+
+    Attributes:
+        writes: each place with the text that restores it.
+        expected: each place with the text that it must show at the end.
+    """
+
+    writes: tuple[tuple[Place, str], ...]
+    expected: tuple[tuple[Place, str], ...]
+
+
+class Journal(Protocol):
+    """Makes originals durable before the first write. Raises JournalError."""
+
+    def originals(self, undos: Sequence[Undo]) -> None:
+        """Return only when these are on disk."""
+
+    def process_started(self, pid: int, marker: str) -> None:
+        """A benchmark runs as the leader of its own process group."""
+
+    def process_ended(self, pid: int) -> None:
+        """The group is gone."""
+
+    def restored(self) -> None:
+        """Everything journalled so far is as it was."""
+
+
+class Guardian(Protocol):
+    """A second process that restores when we cannot."""
+
+    def ensure(self) -> None:
+        """Return only when a guardian is alive. Raises GuardianError."""
+
+
+class BenchmarkRun(NamedTuple):
+    """One run of the workload, before anybody judged it.
+
+    Attributes:
+        value: the metric in ``unit``, or None with the reason in ``problem``.
+        problem: why the run does not count; empty when it does.
+        tool_absent: the program to run does not exist; no repetition can help.
+    """
+
+    value: float | None
+    unit: str
+    maximize: bool
+    metrics: Mapping[str, float]
+    seconds: float
+    problem: str = ""
+    output_tail: str = ""
+    tool_absent: bool = False
+
+
+class Benchmark(Protocol):
+    """Runs the workload once. Raises only ``Interrupted`` and misuse; a failure is a result."""
+
+    def run(self, configuration: Configuration) -> BenchmarkRun:
+        """Run it with this configuration's arguments and environment in place."""
+
+    def setup(self) -> None:
+        """Run ``setup_command``. Raises BenchmarkError."""
+
+    def teardown(self) -> None:
+        """Run ``teardown_command``; a failure is reported in the log only."""
+
+
+class SystemMonitor(Protocol):
+    """CPU, I/O wait, memory and pressure as differences over an interval."""
+
+    def start(self) -> None:
+        """Begin the interval."""
+
+    def stop(self) -> Mapping[str, float]:
+        """End it: each metric as a share in [0, 1]; a metric that this kernel lacks is left out."""
+
+
+class Observer(Protocol):
+    """Receives every event of a run. An observer that throws is dropped, not the run."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+
+
+class Search(Protocol):
+    """The part of ``oppertune.algorithms.base.Algorithm`` that the loop uses."""
+
+    def predict(self, context: Any = None, *, fresh: bool = False) -> Any:
+        """Return ``(prediction, request_id)``."""
+
+    def set_reward(self, reward: float | None, context_id: str = "", *, request_id: str | None = None) -> None:
+        """Learn from the reward of one request."""
+
+
+Emit = Callable[[Event], None]
+Clock = Callable[[], float]
+Knobs = Iterable[Knob]
