@@ -77,6 +77,7 @@ class ListedError(OperatorError):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
+        """All of them, in the order in which they were found."""
         return self._problems
 
 
@@ -148,6 +149,7 @@ class RestoreError(HostError):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
+        """The leftovers."""
         return self.leftovers
 
 

@@ -74,13 +74,21 @@ class Outcome:
 
     @classmethod
     def measured(
-        cls, configuration: Configuration, measurement: Measurement, score: Score | None, notes: tuple[str, ...] = ()
+        cls,
+        configuration: Configuration,
+        measurement: Measurement,
+        score: Score | None,
+        notes: tuple[str, ...] = (),
     ) -> Outcome:
         """A run that counts; ``score`` is None while there is no baseline to compare with."""
-        return cls("measured", dict(configuration), measurement, score, seconds=measurement.seconds, notes=notes)
+        return cls(
+            "measured", dict(configuration), measurement, score, seconds=measurement.seconds, notes=notes
+        )
 
     @classmethod
-    def failed(cls, configuration: Configuration, reason: str, seconds: float = 0.0, output_tail: str = "") -> Outcome:
+    def failed(
+        cls, configuration: Configuration, reason: str, seconds: float = 0.0, output_tail: str = ""
+    ) -> Outcome:
         """The benchmark ran and its result does not count, or the host refused a value."""
         return cls("failed", dict(configuration), reason=reason, seconds=seconds, output_tail=output_tail)
 

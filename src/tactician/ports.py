@@ -31,6 +31,9 @@ class Host(Protocol):
     def write(self, place: Place, text: str) -> None:
         """Write the text in one ``write`` call."""
 
+    def family(self, place: Place) -> Mapping[Place, str]:
+        """What a write to ``place`` may change on the side: its readable, stable neighbours."""
+
 
 class Knob(Protocol):
     """One parameter's place on the host and the translation between its text and its value."""
@@ -55,6 +58,9 @@ class Knob(Protocol):
 
     def shows(self, text: str, value: Value) -> bool:
         """Whether a place that reads ``text`` has ``value``."""
+
+    def restoring(self, text: str) -> str:
+        """The text to write so that the place reads ``text`` again."""
 
 
 class Undo(NamedTuple):
@@ -147,7 +153,9 @@ class Search(Protocol):
     def predict(self, context: Any = None, *, fresh: bool = False) -> Any:
         """Return ``(prediction, request_id)``."""
 
-    def set_reward(self, reward: float | None, context_id: str = "", *, request_id: str | None = None) -> None:
+    def set_reward(
+        self, reward: float | None, context_id: str = "", *, request_id: str | None = None
+    ) -> None:
         """Learn from the reward of one request."""
 
 

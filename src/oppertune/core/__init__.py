@@ -1,0 +1,1 @@
+"""What is tuned, under which limits, and what was asked: the words that algorithms share."""

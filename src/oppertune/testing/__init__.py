@@ -1,0 +1,1 @@
+"""What every algorithm must do, shipped so that algorithms written elsewhere can be held to it."""

@@ -1,0 +1,444 @@
+"""The shape of a configuration file in one place, so that reader, messages and JSON Schema cannot disagree.
+
+The models know types and ranges of single keys. Every field is optional to pydantic, because one broken or
+missing key must not hide what else is wrong; ``read_shape`` reports what is required and absent.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, WithJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
+
+from tactician._config_text import Findings, Where, near, shown
+from tactician.experiment import Goal, KnobKind, Training, Verification
+
+_TRAINING = Training()
+_VERIFICATION = Verification()
+_WEEK_S = 7 * 24 * 3600
+_MANY = 1_000_000_000
+_YEAR_MINUTES = 366 * 24 * 60
+
+
+def _number(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("number_type", "must be a number")
+    return value
+
+
+def _choice(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticCustomError("choice_type", "must be a string or a number")
+    return value if isinstance(value, str) else str(value)
+
+
+def _start(value: object) -> str | int | float:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return value
+    raise PydanticCustomError("choice_type", "must be a string or a number")
+
+
+Text = Annotated[str, StringConstraints(pattern=r"\S")]
+# Plain validators instead of unions: a union reports one error per member, and none of them says the point.
+Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+Positive = Annotated[
+    int | float,
+    PlainValidator(_number),
+    Field(gt=0),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+Weight = Annotated[
+    int | float, PlainValidator(_number), Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})
+]
+Choice = Annotated[str, PlainValidator(_choice), WithJsonSchema({"type": ["string", "number"]})]
+Start = Annotated[str | int | float, PlainValidator(_start), WithJsonSchema({"type": ["string", "number"]})]
+
+
+def _optional(description: str) -> Any:
+    return Field(default=None, description=description)
+
+
+def _bounded(default: float | None, low: int | None, high: int, description: str) -> Any:
+    return Field(default=default, ge=low, le=high, description=description)
+
+
+class Section(BaseModel):
+    """An object of the file: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """The keys that must be there."""
+        extra = cls.model_config.get("json_schema_extra")
+        names = extra.get("required", []) if isinstance(extra, dict) else []
+        return tuple(str(name) for name in names) if isinstance(names, list) else ()
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Every key, as it is written in a file."""
+        return tuple(info.alias or name for name, info in cls.model_fields.items())
+
+
+class ActionItem(Section):
+    """One parameter to tune: where it lives and which values may be tried."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["param"]})
+
+    param: Text | None = _optional(
+        "The sysctl key (net.ipv4.tcp_rmem[2] for one field), the path below /sys, the name that stands in "
+        "braces in the command, or the environment variable."
+    )
+    min: Number | None = _optional("The smallest value that may be tried.")
+    max: Number | None = _optional("The largest value that may be tried.")
+    type: Literal["int", "integer", "float", "real", "categorical"] | None = _optional(
+        "Without it: categorical where there are values, int where all numbers are whole, else float."
+    )
+    values: Annotated[list[Choice | None], Field(min_length=1)] | None = _optional(
+        "The choices of a categorical parameter; numbers are kept as strings."
+    )
+    step: Positive | None = _optional("Distance between neighbouring values; it must divide max - min.")
+    log: bool = Field(default=False, description="Search on a logarithmic scale; needs min above 0.")
+    default: Start | None = _optional(
+        "The baseline. Without it: what the host has; for a name in braces the middle of the range."
+    )
+    knob: KnobKind | None = _optional(
+        "Where the parameter lives. Without it: an argument where the command holds its name in braces, "
+        "sysfs where param begins with a slash, else sysctl."
+    )
+
+
+class StateItem(Section):
+    """One system metric that the learner observes."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["metric"]})
+
+    metric: Text | None = _optional("The metric's name, such as cpu_utilization.")
+    source: str | None = _optional("Where the metric comes from, as a note to the reader; not used.")
+
+
+class TrainingConfig(Section):
+    """How long and how the learner learns."""
+
+    total_timesteps: int = _bounded(
+        _TRAINING.total_timesteps, 1, _MANY, "The number of trials where there is no budget."
+    )
+    max_steps_per_episode: int = _bounded(
+        _TRAINING.max_steps_per_episode, 1, _MANY, "Trials after which an episode ends."
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = _bounded(
+        _TRAINING.learning_rate, None, 1, "Step size of the learner's gradient steps."
+    )
+    n_steps: int = _bounded(_TRAINING.n_steps, 1, _MANY, "Trials between two updates, at most.")
+    batch_size: int = _bounded(_TRAINING.batch_size, 1, _MANY, "Trials in one gradient step, at most.")
+    n_epochs: int = _bounded(_TRAINING.n_epochs, 1, 1000, "Passes over the trials of one update.")
+    gamma: float = _bounded(_TRAINING.gamma, 0, 1, "Discount of later rewards within an episode.")
+    benchmark_timeout: Annotated[float, Field(gt=0)] = _bounded(
+        _TRAINING.benchmark_timeout, None, _WEEK_S, "Seconds after which a run is ended and has failed."
+    )
+
+
+class RewardConfig(Section):
+    """What a good trial is: the two weights are scaled so that they add up to one."""
+
+    performance: Weight | None = _optional("Weight of the metric; else what stability leaves of 1.")
+    stability: Weight | None = _optional("Weight of a calm system; else what performance leaves of 1.")
+
+
+class BudgetConfig(Section):
+    """How much may be spent on trials; with both, whichever ends first."""
+
+    trials: int | None = _bounded(None, 1, _MANY, "At most so many trials, baselines apart.")
+    minutes: Annotated[float, Field(gt=0)] | None = _bounded(
+        None, None, _YEAR_MINUTES, "No new trial begins after so many minutes."
+    )
+
+
+class VerificationConfig(Section):
+    """How long winner and original are measured against each other."""
+
+    rounds: int = _bounded(
+        _VERIFICATION.rounds, 1, 1000, "At most so many rounds: the winner once, the original twice."
+    )
+    own_rounds: int = _bounded(
+        _VERIFICATION.own_rounds,
+        0,
+        1000,
+        "The same against the kernel's own values, where starts are declared.",
+    )
+
+
+class Document(Section):
+    """An experiment of Tactician: what to tune, with which benchmark, towards what."""
+
+    model_config = ConfigDict(
+        title="Tactician experiment",
+        json_schema_extra={
+            "required": ["workload_name", "reward_metric", "benchmark_command", "action_space"]
+        },
+    )
+
+    schema_uri: str | None = Field(
+        default=None, alias="$schema", description="The schema an editor checks this file with; not used."
+    )
+    workload_name: Text | None = _optional("A descriptive name for people.")
+    reward_metric: Text | None = _optional("The metric to improve, as the benchmark prints it.")
+    benchmark_command: Text | None = _optional(
+        "The shell command of one benchmark run. {duration} and the names of argument parameters in braces "
+        "are replaced; everything else in braces stays."
+    )
+    action_space: Annotated[list[ActionItem | None], Field(min_length=1)] | None = _optional(
+        "The parameters to tune."
+    )
+    state_space: list[StateItem | None] | None = _optional(
+        "The system metrics to observe; without it the usual six."
+    )
+    training_config: TrainingConfig = Field(
+        default=TrainingConfig(), description="Settings of the learner and the benchmark's timeout."
+    )
+    goal: Goal | None = _optional("The better direction; without it what is known of the metric.")
+    metric_pattern: Text | None = _optional(
+        "A regular expression with exactly one group, which captures the metric in the output."
+    )
+    metric_path: Text | None = _optional("A dotted path into JSON output, such as jobs.0.read.iops.")
+    reward: RewardConfig | None = _optional("Weights of performance and stability; else half and half.")
+    algorithm: Text | None = _optional("The learner's name; without it ppo.")
+    algorithm_args: dict[str, Any] | None = _optional("Further keyword arguments for the learner.")
+    budget: BudgetConfig | None = _optional(
+        "How much may be spent; without it total_timesteps if it is named, else 30 trials."
+    )
+    duration: Annotated[Positive, Field(le=_WEEK_S)] | None = _optional(
+        "Seconds that stand for {duration} in the command; without it 10."
+    )
+    setup_command: Text | None = _optional("A shell command that runs once before the first benchmark.")
+    teardown_command: Text | None = _optional("A shell command that runs once at the end, whatever happened.")
+    environment: dict[str, str] | None = _optional("Variables added to the minimal environment.")
+    constraints: list[Text | None] | None = _optional(
+        "Relations that every tried configuration keeps: vm.dirty_background_ratio < vm.dirty_ratio."
+    )
+    verification: VerificationConfig = Field(
+        default=VerificationConfig(), description="How the winner is measured against the original."
+    )
+    baseline_runs: int | None = _bounded(None, 1, 100, "Measurements of the baseline before the first trial.")
+    network_namespace: Text | None = _optional(
+        "throw-away for one that ends with the run, or a name or path; without it the host's own."
+    )
+    random_seed: int | None = _bounded(None, 0, 2**63 - 1, "Makes the learner's choices repeatable.")
+    max_failures: int | None = _bounded(None, 1, 1000, "So many failed trials in a row stop the run.")
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "action_space": ActionItem,
+    "state_space": StateItem,
+    "training_config": TrainingConfig,
+    "reward": RewardConfig,
+    "budget": BudgetConfig,
+    "verification": VerificationConfig,
+}
+
+
+class _PlainSchema(GenerateJsonSchema):
+    """Leaves out ``null``: for pydantic it stands for an absent key, in a file it is a mistake."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        plain = super().default_schema(schema)
+        if plain.get("default", 0) is None:
+            del plain["default"]
+        return plain
+
+
+def document_schema() -> dict[str, object]:
+    """The JSON Schema (Draft 2020-12) of a configuration file."""
+    schema = Document.model_json_schema(schema_generator=_PlainSchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def read_shape(document: Mapping[str, object], found: Findings) -> Document:
+    """Read what can be read of a plain document; each wrong or missing key becomes a problem.
+
+    Args:
+        document: JSON values only, None where something was already found wrong.
+        found: receives the problems.
+
+    Returns:
+        The document without its broken keys; inside lists None stands for a broken item.
+    """
+    remaining = copy.deepcopy(dict(document))
+    model: Document | None = None
+    while model is None:
+        try:
+            model = Document.model_validate(remaining)
+        except ValidationError as error:
+            # Each round removes at least one key or empties one item, so this ends.
+            for details in error.errors(include_url=False):
+                where = details["loc"]
+                if not found.at(where):
+                    found.add(where, _message(where, details))
+                _prune(remaining, where)
+    _require(model, (), found)
+    return model
+
+
+def _prune(document: Any, where: Where) -> None:
+    *parents, last = where
+    for step in parents:
+        document = document[step]
+    if isinstance(document, list):
+        document[int(last)] = None  # removing the item would move the paths of those behind it
+    else:
+        del document[last]
+
+
+def _require(model: Section, where: Where, found: Findings) -> None:
+    for name in model.required():
+        if getattr(model, name) is None and not found.at((*where, name)):
+            about = (type(model).model_fields[name].description or "").partition(". ")[0].rstrip(".")
+            found.add((*where, name), f"is missing; it is {about[0].lower()}{about[1:]}")
+    for name in ("action_space", "state_space"):
+        for index, item in enumerate(getattr(model, name, None) or ()):
+            if item is not None:
+                _require(item, (name, index), found)
+
+
+_EXPECTED: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "number_type": "a number",
+    "string_type": "a string",
+    "choice_type": "a string or a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "greater_than": ("gt", "must be above"),
+    "greater_than_equal": ("ge", "must be at least"),
+    "less_than": ("lt", "must be below"),
+    "less_than_equal": ("le", "must be at most"),
+}
+
+
+def _message(where: Where, details: ErrorDetails) -> str:
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(where)
+    if kind in _EXPECTED:
+        return f"must be {_EXPECTED[kind]}, not {shown(value)}{type_hint(where, _EXPECTED[kind], value)}"
+    if kind in _LIMITS:
+        key, words = _LIMITS[kind]
+        return f"{words} {context[key]:g}, not {shown(value)}"
+    if kind == "literal_error":
+        options = re.findall(r"'([^']*)'", context["expected"])
+        return f"must be one of {', '.join(options)}, not {shown(value)}{_option_hint(value, options)}"
+    if kind in ("string_pattern_mismatch", "too_short"):
+        return (
+            "is blank; fill it in or remove the key"
+            if isinstance(value, str)
+            else "is empty; list at least one"
+        )
+    return f"{details['msg']}, not {shown(value)}"
+
+
+def type_hint(where: Where, expected: str, value: object) -> str:
+    """How a value of the wrong type is probably meant, as the end of a message, or nothing."""
+    number = as_number(value) if isinstance(value, str) else None
+    if "number" in expected and number is not None:
+        return f"; write {number} without quotes"
+    if expected == "a whole number" and isinstance(value, float) and value.is_integer():
+        return f"; write {int(value)}"
+    if "string" in expected and isinstance(value, bool | int | float):
+        return f'; write "{json.dumps(value)}" in quotes'
+    if where == ("budget",) and isinstance(value, int):
+        return f'; write {{"trials": {value}}}'
+    if where[:1] == ("state_space",) and len(where) == 2 and isinstance(value, str):
+        return f'; write {{"metric": {shown(value)}}}'
+    if expected == "a list":
+        return "; put it in square brackets"
+    return ""
+
+
+def as_number(text: str) -> int | float | None:
+    """The finite number that a text was meant to be (``5``, ``1e3``, ``10_000``, ``0644``), or None."""
+    for read in (int, float):
+        try:
+            number = read(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else None
+    return None
+
+
+_MEANT: Mapping[str, Sequence[str]] = {
+    "int": ("bool", "boolean", "long", "uint", "number"),
+    "float": ("double", "decimal", "continuous"),
+    "categorical": ("enum", "choice", "string", "str", "category", "discrete"),
+    "maximize": ("max", "maximise", "higher", "up"),
+    "minimize": ("min", "minimise", "lower", "down"),
+    "argument": ("arg", "placeholder", "parameter"),
+    "environment": ("env", "variable"),
+}
+
+
+def _option_hint(value: object, options: Sequence[str]) -> str:
+    if not isinstance(value, str):
+        return ""
+    if value.lower() in ("bool", "boolean"):
+        return "; for a switch write int with min 0 and max 1"
+    meant = [word for word, others in _MEANT.items() if word in options and value.lower() in others]
+    guess = meant[0] if meant else near(value, options)
+    return f"; did you mean {guess}?" if guess else ""
+
+
+_OTHER_NAMES: Mapping[str, Sequence[str]] = {
+    "reward_metric": ("metric", "target_metric"),
+    "benchmark_command": ("benchmark", "command", "cmd"),
+    "action_space": ("parameters", "params", "knobs"),
+    "goal": ("direction", "objective"),
+    "random_seed": ("seed",),
+    "param": ("name", "parameter", "key", "sysctl"),
+    "min": ("minimum", "low", "lower"),
+    "max": ("maximum", "high", "upper"),
+    "values": ("choices", "categories", "options"),
+    "default": ("start", "initial", "baseline"),
+    "knob": ("kind",),
+}
+
+
+def _section(where: Where) -> type[Section]:
+    return SECTIONS.get(str(where[0]), Document) if len(where) > 1 else Document
+
+
+def _unknown_key(where: Where) -> str:
+    *parents, last = where
+    key = str(last)
+    known = _section(where).keys()
+    other = [name for name, names in _OTHER_NAMES.items() if name in known and key.lower() in names]
+    if other:
+        return f"unknown key; did you mean {other[0]}?"
+    for name, elsewhere in SECTIONS.items():
+        if not (parents and parents[0] == name) and key in elsewhere.keys():  # noqa: SIM118
+            return f"unknown key here; it belongs in {name}"
+    if key in Document.keys():  # noqa: SIM118
+        return "unknown key here; it belongs at the top level"
+    guess = near(key, known)
+    return (
+        f"unknown key; did you mean {guess}?"
+        if guess
+        else f"unknown key; known are {', '.join(known).removeprefix('$schema, ')}"
+    )

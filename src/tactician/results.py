@@ -1,0 +1,98 @@
+"""A run's result as a plain mapping: what ``tune --json``, ``show --json`` and the seed's door return."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from tactician.errors import Problem
+from tactician.experiment import Experiment
+from tactician.outcomes import Configuration, Outcome, Verdict
+
+StoppedBecause = Literal["budget", "decided", "failures", "safety", "interrupted", "error"]
+
+EXIT_STATUS: Mapping[StoppedBecause, int] = {
+    "budget": 0,
+    "decided": 0,
+    "failures": 3,
+    "safety": 3,
+    "interrupted": 130,
+    "error": 1,
+}
+NOT_RESTORED = 4
+
+
+def make_result(
+    experiment: Experiment,
+    *,
+    run_id: str,
+    dry_run: bool,
+    stopped_because: StoppedBecause,
+    error: str,
+    baselines: Sequence[Outcome],
+    trials: Sequence[Outcome],
+    benchmark_seconds: float,
+    original: Configuration,
+    baseline: Configuration,
+    candidate: Configuration | None,
+    verdicts: Sequence[Verdict],
+    gradient_steps: int | None,
+    not_restored: Sequence[Problem],
+    notices: Sequence[str],
+) -> dict[str, Any]:
+    """Put a result together. An improvement is claimed by verification and by nothing else.
+
+    Args:
+        original: what the host has.
+        baseline: what the candidate was compared with: declared starts, the rest as the host has it.
+        candidate: what was verified, None if nothing was worth it.
+        verdicts: against the baseline first, against the kernel's own values second.
+    """
+    primary = verdicts[0] if verdicts else None
+    significant = primary is not None and primary.significant
+    restored = not not_restored
+    finished = EXIT_STATUS[stopped_because] == 0
+    return {
+        "success": finished and restored,
+        "run_id": run_id,
+        "workload_name": experiment.workload_name,
+        "algorithm": experiment.algorithm,
+        "dry_run": dry_run,
+        "restored": restored,
+        "stopped_because": stopped_because,
+        "error": error or None,
+        "trials": len(trials),
+        "failed_trials": sum(not outcome.ok for outcome in trials),
+        "gradient_steps": gradient_steps,
+        "benchmark_seconds": round(benchmark_seconds, 3),
+        "baseline": _baseline(baselines),
+        "original": dict(original),
+        "candidate": None if candidate is None else dict(candidate),
+        "best_config": dict(candidate if significant and candidate is not None else baseline),
+        "improvement": primary.improvement if primary else 0.0,
+        "improvement_interval": list(primary.interval) if primary and primary.interval else None,
+        "significant": significant,
+        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts],
+        "reward_metric": experiment.metric.name,
+        "network_namespace": experiment.network_namespace,
+        "not_restored": [{"path": problem.path, "message": problem.message} for problem in not_restored],
+        "notices": list(notices),
+    }
+
+
+def exit_status(result: Mapping[str, Any]) -> int:
+    """Return what the process ends with: a host that is not as it was comes before everything else."""
+    if not result["restored"]:
+        return NOT_RESTORED
+    return EXIT_STATUS[result["stopped_because"]]
+
+
+def _baseline(baselines: Sequence[Outcome]) -> dict[str, Any] | None:
+    values = sorted(outcome.measurement.value for outcome in baselines if outcome.measurement)
+    if not values:
+        return None
+    middle = len(values) // 2
+    median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+    unit = next(outcome.measurement.unit for outcome in baselines if outcome.measurement)
+    return {"median": median, "unit": unit, "runs": len(values)}

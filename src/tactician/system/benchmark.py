@@ -1,0 +1,159 @@
+"""Runs the workload's command once and reads the metric out of what it printed."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+
+from oppertune.core.values import Value
+from tactician.errors import BenchmarkError, TacticianError
+from tactician.experiment import Experiment
+from tactician.outcomes import Configuration
+from tactician.ports import BenchmarkRun, Journal
+from tactician.system import command
+from tactician.system.parsers import MetricNotFoundError, find_metric, parse_output
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_TAIL = 2000
+_NOT_FOUND = 127
+_SETUP_SECONDS = 600.0
+
+
+class CommandBenchmark:
+    """The ``Benchmark`` port on a shell command.
+
+    Args:
+        experiment: command, metric, time limit.
+        journal: told of every process group, so that it can be ended without us.
+        marker: value of the variable that all benchmark processes carry.
+        netns: network namespace to run in; empty for ours.
+    """
+
+    def __init__(self, experiment: Experiment, journal: Journal, marker: str, netns: str = "") -> None:
+        self._experiment = experiment
+        self._journal = journal
+        self._marker = marker
+        self._netns = netns
+
+    def run(self, configuration: Configuration) -> BenchmarkRun:
+        """Run once. Whatever goes wrong is told in ``problem``."""
+        workload = self._experiment.workload
+        try:
+            result = command.run(
+                render(self._experiment, configuration),
+                timeout_s=workload.timeout_s,
+                marker=self._marker,
+                environment={**workload.environment, **_variables(self._experiment, configuration)},
+                netns=self._netns,
+                on_started=lambda pid: self._journal.process_started(pid, self._marker),
+                on_ended=self._journal.process_ended,
+            )
+        except OSError as error:
+            if isinstance(error, TacticianError):
+                raise
+            return _void(0.0, f"the benchmark could not be started: {error.strerror}", "")
+        return self._judge(result)
+
+    def setup(self) -> None:
+        """Run the setup command. Raises BenchmarkError with what it said."""
+        line = self._experiment.workload.setup_command
+        if line is None:
+            return
+        result = self._run_beside(line)
+        if result.status != 0:
+            raise BenchmarkError(f"setup_command failed ({_ending(result)}): {_tail(result.stderr)}")
+
+    def teardown(self) -> None:
+        """Run the teardown command."""
+        line = self._experiment.workload.teardown_command
+        if line is not None:
+            self._run_beside(line)
+
+    def _run_beside(self, line: str) -> command.Result:
+        workload = self._experiment.workload
+        return command.run_detached(
+            line, timeout_s=_SETUP_SECONDS, environment=workload.environment, netns=self._netns
+        )
+
+    def _judge(self, result: command.Result) -> BenchmarkRun:
+        text = result.stdout if result.stderr == "" else f"{result.stdout}\n{result.stderr}"
+        tail = _tail(text)
+        if result.timed_out:
+            limit = self._experiment.workload.timeout_s
+            return _void(result.seconds, f"the benchmark was ended after {limit:g} s without finishing", tail)
+        output = parse_output(text)
+        if result.status != 0:
+            said = f": {_last_line(result.stderr) or _last_line(result.stdout)}".rstrip(": ")
+            problem = f"the benchmark {_ending(result)}{said}"
+            return _void(result.seconds, problem, tail)._replace(tool_absent=result.status == _NOT_FOUND)
+        if output.problems:
+            return _void(result.seconds, "; ".join(output.problems), tail)
+        try:
+            found = find_metric(output, text, self._experiment.metric)
+        except MetricNotFoundError as error:
+            return _void(result.seconds, str(error), tail)
+        if not math.isfinite(found.value):
+            return _void(result.seconds, f"{found.name} is {found.value}, which is no measurement", tail)
+        goal = self._experiment.metric.goal or found.direction or "maximize"
+        metrics = {metric.name: metric.value for metric in output.metrics if math.isfinite(metric.value)}
+        return BenchmarkRun(
+            found.value, found.unit, goal == "maximize", metrics, result.seconds, output_tail=tail
+        )
+
+
+def render(experiment: Experiment, configuration: Configuration) -> str:
+    """Return the command with ``{duration}`` and the arguments' values in place, shell-quoted.
+
+    Everything else in braces stays as it is: shells and awk have braces of their own.
+    """
+    arguments: dict[str, Value] = {
+        tuned.name: configuration[tuned.name] for tuned in experiment.parameters if tuned.kind == "argument"
+    }
+    duration = experiment.workload.duration_s
+    if duration is not None:
+        arguments.setdefault("duration", duration)
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        return shlex.quote(_plain(arguments[name])) if name in arguments else match[0]
+
+    return _BRACES.sub(replaced, experiment.workload.command)
+
+
+def _variables(experiment: Experiment, configuration: Configuration) -> dict[str, str]:
+    return {
+        tuned.target: _plain(configuration[tuned.name])
+        for tuned in experiment.parameters
+        if tuned.kind == "environment"
+    }
+
+
+def _plain(value: Value) -> str:
+    """Return a value as tools read it: whole numbers without a fraction."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def _void(seconds: float, problem: str, tail: str) -> BenchmarkRun:
+    return BenchmarkRun(None, "", True, {}, seconds, problem, tail)
+
+
+def _ending(result: command.Result) -> str:
+    if result.timed_out:
+        return "took too long"
+    if result.status < 0:
+        return f"was ended by signal {-result.status}"
+    if result.status == _NOT_FOUND:
+        return "was not found (exit 127)"
+    return f"ended with exit {result.status}"
+
+
+def _tail(text: str) -> str:
+    return text[-_TAIL:].strip()
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""

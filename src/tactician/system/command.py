@@ -1,0 +1,246 @@
+"""The only place that starts a process: own group, time limit, minimal environment, bounded output."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from tactician.undo import processes
+
+KEPT_BYTES = 4 << 20
+"""Of each stream; the first quarter and the last three quarters of a longer output are kept."""
+
+_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR")
+_PASSED_PREFIXES = ("PG", "MYSQL_", "REDISCLI_")
+# The shell waits for a word before it becomes the command: by then the journal holds its pid, so no
+# moment exists in which a benchmark runs and nobody knows whom to end.
+_GATE = 'read -r word || exit 125; exec /bin/sh -c "$1" </dev/null'
+_QUIET_S = 0.3
+
+
+class Result(NamedTuple):
+    """What a command did.
+
+    Attributes:
+        status: exit status; negative is the number of the signal that ended it.
+        stdout, stderr: decoded, with undecodable bytes replaced.
+        seconds: wall clock.
+        timed_out: the time limit ended it.
+        stayed: processes that were still there after the command had ended, and were ended too.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool
+    stayed: int
+
+
+def run(
+    command: str,
+    *,
+    timeout_s: float,
+    marker: str,
+    environment: Mapping[str, str] | None = None,
+    netns: str = "",
+    on_started: Callable[[int], None] | None = None,
+    on_ended: Callable[[int], None] | None = None,
+) -> Result:
+    """Run a shell command to its end, and leave nothing of it behind.
+
+    Args:
+        command: passed to ``/bin/sh -c``.
+        timeout_s: after so many seconds the whole group is ended.
+        marker: value of the variable that all its processes carry.
+        environment: added to the minimal environment.
+        netns: network namespace to run in; needs nsenter(1).
+        on_started: told the pid before the command begins; if it raises, nothing was run.
+        on_ended: told the pid when the group is gone.
+
+    Raises:
+        OSError: no process could be started.
+        Interrupted: a signal arrived; the group is ended first.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*_entering(netns), "/bin/sh", "-c", _GATE, "tactician", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=minimal_environment({**(environment or {}), processes.MARKER: marker}),
+        start_new_session=True,
+    )
+    found = processes.status(process.pid)
+    start = found.start if found else 0
+    try:
+        if on_started is not None:
+            on_started(process.pid)
+        began = time.monotonic()
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        _open_gate(process.stdin)
+        stdout, stderr = _Stream(process.stdout), _Stream(process.stderr)
+        timed_out = _drain(process, (stdout, stderr), began + timeout_s)
+        seconds = time.monotonic() - began
+        stayed = processes.end(process.pid, start, marker, patience_s=1.0 if timed_out else 0.0)
+        _drain(process, (stdout, stderr), time.monotonic() + _QUIET_S)
+        status = process.wait()
+    finally:
+        processes.end(process.pid, start, marker)
+        _close(process)
+    if on_ended is not None:
+        on_ended(process.pid)
+    return Result(status, stdout.text(), stderr.text(), seconds, timed_out, 0 if timed_out else stayed)
+
+
+def run_detached(
+    command: str, *, timeout_s: float, environment: Mapping[str, str] | None = None, netns: str = ""
+) -> Result:
+    """Run a setup or teardown command, whose children may stay: that is what a setup is for."""
+    began = time.monotonic()
+    # A file and not a pipe: a server that the setup started would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [*_entering(netns), "/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=minimal_environment(environment or {}),
+            start_new_session=True,
+        )
+        found = processes.status(process.pid)
+        try:
+            status, timed_out = process.wait(timeout_s), False
+        except subprocess.TimeoutExpired:
+            status, timed_out = -9, True
+        finally:
+            if process.returncode is None:
+                processes.end(process.pid, found.start if found else 0, "")
+                process.wait()
+        said.seek(0)
+        message = said.read(KEPT_BYTES).decode(errors="replace")
+    return Result(status, "", message, time.monotonic() - began, timed_out, 0)
+
+
+def spawn_guardian(script: Path, journal: Path, keep: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Start the guardian with the plainest interpreter there is, in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(script), str(journal)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=keep,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def minimal_environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Return what a benchmark sees: no locale of the operator's, none of our own variables."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_PREFIXES)
+    }
+    # Our own interpreter first, so that `python3 -m tactician.workloads...` finds this installation.
+    path = kept.get("PATH", os.defpath)
+    kept["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), path, "/usr/local/sbin:/usr/sbin:/sbin"]
+    )
+    return {**kept, "LC_ALL": "C", "LANG": "C", "TERM": "dumb", **added}
+
+
+class _Stream:
+    """One output stream, of which the beginning and the end are kept."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.pipe = pipe
+        self.open = True
+        os.set_blocking(pipe.fileno(), False)
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    def take(self) -> None:
+        try:
+            chunk = os.read(self.pipe.fileno(), 1 << 16)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self.open = False
+            return
+        room = KEPT_BYTES // 4 - len(self._head)
+        self._head += chunk[: max(0, room)]
+        self._tail += chunk[max(0, room) :]
+        if len(self._tail) > 2 * KEPT_BYTES:
+            del self._tail[: -(KEPT_BYTES * 3 // 4)]
+
+    def text(self) -> str:
+        tail = self._tail[-(KEPT_BYTES * 3 // 4) :]
+        return (bytes(self._head) + bytes(tail)).decode("utf-8", "replace")
+
+
+def _drain(process: subprocess.Popen[bytes], streams: tuple[_Stream, ...], deadline: float) -> bool:
+    """Read until the command has ended and its pipes are closed or quiet; True at the deadline."""
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            if stream.open:
+                selector.register(stream.pipe, selectors.EVENT_READ, stream)
+        quiet_since: float | None = None
+        while selector.get_map() or process.poll() is None:
+            now = time.monotonic()
+            if now >= deadline:
+                return True
+            if process.poll() is not None:
+                # A child that stayed holds the pipes open; the command itself has said all it had to say.
+                quiet_since = quiet_since or now
+                if now - quiet_since > _QUIET_S:
+                    return False
+            for key, _ in selector.select(min(0.05, deadline - now)):
+                key.data.take()
+                if not key.data.open:
+                    selector.unregister(key.fileobj)
+    return False
+
+
+def _open_gate(stdin: IO[bytes]) -> None:
+    try:
+        stdin.write(b"go\n")
+        stdin.close()
+    except BrokenPipeError:
+        return  # it died already; its status will say why
+
+
+def _entering(netns: str) -> list[str]:
+    return ["nsenter", f"--net={netns}"] if netns else []
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None and not pipe.closed:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+    process.wait()
+
+
+def run_in_foreground(argv: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run one of our own commands with our standard error, and return its status and standard output.
+
+    SIGINT reaches it through the terminal and through us; either way it restores before it ends.
+    """
+    process = subprocess.Popen(argv, env=dict(environment), stdout=subprocess.PIPE)
+    while True:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.terminate()
+            continue
+        return process.returncode, output.decode(errors="replace")

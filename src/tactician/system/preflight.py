@@ -1,0 +1,247 @@
+"""Read-only questions before the first write: does it exist, can it be read, may it be written.
+
+Mode bits lie: below a locked-down kernel's debugfs root gets EPERM from files of mode 0644. So
+every place is read, and opened for writing without a byte written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from oppertune.core.values import Categorical, Value
+from tactician import catalogue
+from tactician.errors import Problem
+from tactician.experiment import Experiment, TunedParameter
+from tactician.ports import Place
+from tactician.system import facts
+from tactician.system.command import minimal_environment
+from tactician.system.files import RealHost
+from tactician.system.sysctl import FileKnob, file_knob, split_field
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_SHELL_WORDS = frozenset(
+    {"cd", "exec", "export", "set", "ulimit", "umask", "trap", "if", "for", "while", "(", "{", "!"}
+)
+_PACKAGES = {
+    "ab": "apache2-utils",
+    "pgbench": "postgresql-contrib",
+    "h2load": "nghttp2-client",
+    "hackbench": "rt-tests",
+    "cyclictest": "rt-tests",
+    "redis-benchmark": "redis-tools",
+    "memcslap": "libmemcached-tools",
+    "perf": "linux-perf",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What the host answers.
+
+    Attributes:
+        experiment: with the parameters that can be tuned, their starting values read from the host.
+        knobs: of the parameters that live on the host.
+        original: what every parameter has now.
+        absent: parameters that this kernel does not have, with the reason.
+        problems: everything else that stands in the way.
+        notices: what the operator should know.
+    """
+
+    experiment: Experiment
+    knobs: tuple[FileKnob, ...]
+    original: dict[str, Value]
+    absent: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
+    notices: tuple[str, ...]
+
+
+def inspect(experiment: Experiment, host: RealHost, netns: str = "", *, will_write: bool = True) -> Preflight:
+    """Look at everything that the experiment names, and touch nothing.
+
+    Args:
+        experiment: as read from its file.
+        host: where the places are.
+        netns: network namespace of the places; empty for ours.
+        will_write: whether the right to write is needed too.
+    """
+    look = _Look(host, netns, will_write)
+    kept = []
+    for index, tuned in enumerate(experiment.parameters):
+        found = look.at(f"action_space[{index}].param", tuned)
+        if found is not None:
+            kept.append(found)
+    names = {tuned.name for tuned in kept}
+    constraints = tuple(c for c in experiment.constraints if set(c.names) <= names)
+    problems = [*look.problems, *_denied(look.denied), *_absent_tool(experiment)]
+    return Preflight(
+        replace(experiment, parameters=tuple(kept), constraints=constraints),
+        tuple(look.knobs),
+        look.original,
+        tuple(look.absent),
+        tuple(problems),
+        tuple(look.notices),
+    )
+
+
+class _Look:
+    """Goes through the parameters and sorts what it finds."""
+
+    def __init__(self, host: RealHost, netns: str, will_write: bool) -> None:
+        self._host = host
+        self._netns = netns
+        self._will_write = will_write
+        self.knobs: list[FileKnob] = []
+        self.original: dict[str, Value] = {}
+        self.absent: list[Problem] = []
+        self.problems: list[Problem] = []
+        self.denied: list[str] = []
+        self.notices: list[str] = []
+
+    def at(self, path: str, tuned: TunedParameter) -> TunedParameter | None:
+        """Return the parameter as it can be tuned, None if it cannot."""
+        if not tuned.on_host:
+            start = tuned.start if tuned.start is not None else tuned.parameter.val
+            self.original[tuned.name] = start
+            return tuned
+        knob = file_knob(tuned, self._netns)
+        try:
+            text = self._host.read(knob.place)
+        except OSError as error:
+            return self._unreadable(path, tuned, knob, error)
+        return self._readable(path, tuned, knob, text)
+
+    def _readable(self, path: str, tuned: TunedParameter, knob: FileKnob, text: str) -> TunedParameter | None:
+        if text == "":
+            self.problems.append(Problem(path, f"{tuned.name} reads as empty, so it could not be restored"))
+            return None
+        try:
+            value = knob.decode(text)
+        except ValueError as error:
+            self.problems.append(
+                Problem(path, f"{error}; give the field as {tuned.target}[0], or type categorical")
+            )
+            return None
+        if self._will_write:
+            self._probe(path, tuned, knob.place)
+        self.knobs.append(knob)
+        self.original[tuned.name] = value
+        start = value if tuned.start is None else tuned.start
+        nearest = _nearest(tuned, start)
+        return replace(tuned, parameter=replace(tuned.parameter, val=nearest))
+
+    def _probe(self, path: str, tuned: TunedParameter, place: Place) -> None:
+        try:
+            self._host.probe_write(place)
+        except OSError as error:
+            if error.errno in _DENIED:
+                self.denied.append(tuned.name)
+            else:
+                self.problems.append(
+                    Problem(path, f"{place.path} cannot be opened for writing: {error.strerror}")
+                )
+
+    def _unreadable(
+        self, path: str, tuned: TunedParameter, knob: FileKnob, error: OSError
+    ) -> TunedParameter | None:
+        place = knob.place
+        if error.errno in _ABSENT:
+            successor = self._successor(tuned)
+            if successor is not None:
+                return self.at(path, successor)
+            self.absent.append(Problem(path, self._why_absent(tuned, place)))
+        elif error.errno in _DENIED:
+            locked = facts.lockdown()
+            why = f" (kernel lockdown: {locked})" if locked not in ("", "none") else ""
+            self.problems.append(
+                Problem(
+                    path,
+                    f"{place.path} cannot be read{why}: {error.strerror}; what cannot be read is not written",
+                )
+            )
+        else:
+            self.problems.append(Problem(path, f"{place.path} cannot be read: {error.strerror}"))
+        return None
+
+    def _successor(self, tuned: TunedParameter) -> TunedParameter | None:
+        """Return the parameter at the file that took over its meaning, if that can really be used."""
+        known = catalogue.absent(_dotted(tuned.target))
+        if known is None or not known.successor:
+            return None
+        place = Place(known.successor)
+        try:
+            self._host.read(place)
+            self._host.probe_write(place)
+        except OSError:
+            return None
+        self.notices.append(
+            f"{tuned.name} is gone since Linux {known.since}; {known.successor} is tuned in its place"
+        )
+        return replace(tuned, kind="sysfs", target=known.successor)
+
+    def _why_absent(self, tuned: TunedParameter, place: Place) -> str:
+        here = f"{tuned.name} does not exist on this kernel ({facts.kernel_version()})"
+        known = catalogue.absent(_dotted(tuned.target))
+        if known is not None:
+            instead = " or ".join(known.instead)
+            why = f"since {known.since} {known.reason}"
+            return f"{here}: {why}; tune {instead} instead, or leave it out with --skip-absent"
+        near = difflib.get_close_matches(os.path.basename(place.path), self._host.neighbours(place), 1)
+        if near:
+            folder = _dotted(tuned.target).rpartition(".")[0]
+            suggestion = (
+                f"{folder}.{near[0]}"
+                if tuned.kind == "sysctl"
+                else f"{os.path.dirname(place.path)}/{near[0]}"
+            )
+            return f"{here}; did you mean {suggestion}? --skip-absent leaves it out"
+        return f"{here}; --skip-absent leaves it out"
+
+
+def _nearest(tuned: TunedParameter, value: Value) -> Value:
+    """Return where learning starts: the host's value, or the nearest that may be tried."""
+    parameter = tuned.parameter
+    if isinstance(parameter, Categorical) and str(value) not in parameter.categories:
+        return parameter.categories[0]
+    return parameter.nearest(value)
+
+
+def _denied(names: Sequence[str]) -> list[Problem]:
+    if not names:
+        return []
+    listed = ", ".join(names)
+    ways = [
+        "run the same command as root: sudo tactician tune ...",
+        "in a container, give it a writable /proc/sys (--privileged, or on the host itself)",
+    ]
+    if all(name.startswith("net.") for name in names):
+        ways.append('try it on a network of its own: "network_namespace": "throw-away"')
+    ways.append("look first without writing: --dry-run")
+    return [Problem("", f"no right to write {listed}; ways to get it: " + "; ".join(ways))]
+
+
+def _absent_tool(experiment: Experiment) -> list[Problem]:
+    """Look for the program that the command starts with, where that is plain to see."""
+    try:
+        words = shlex.split(experiment.workload.command, comments=False)
+    except ValueError as error:
+        return [Problem("benchmark_command", f"the shell would not understand it: {error}")]
+    words = [word for word in words if "=" not in word.split("/")[0]] if words and "=" in words[0] else words
+    if not words or words[0] in _SHELL_WORDS or set(words[0]) & set("$`(){};&|<>*?"):
+        return []
+    tool = words[0]
+    path = minimal_environment(experiment.workload.environment)["PATH"]
+    if shutil.which(tool, path=path):
+        return []
+    package = _PACKAGES.get(tool, tool)
+    return [Problem("benchmark_command", f"{tool} is not installed; try: {facts.package_command(package)}")]
+
+
+def _dotted(target: str) -> str:
+    return split_field(target)[0].replace("/", ".")

@@ -1,0 +1,166 @@
+"""Journal the originals, write, read back, and restore in reverse whatever happens.
+
+One transaction is one visit to the host: when its ``with`` block ends, every place shows what it
+showed before, or RestoreError says which do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from tactician.errors import KnobReadError, KnobWriteError, Problem, RestoreError
+from tactician.interrupts import Interrupts
+from tactician.plan import Change, Plan
+from tactician.ports import Guardian, Host, Journal, Place, Undo
+from tactician.undo.files import same_text
+from tactician.undo.restore import restore
+
+
+class Transaction:
+    """Applies plans to a host and takes them back.
+
+    Args:
+        host: reads and writes places.
+        journal: makes originals durable.
+        guardian: restores if we cannot.
+        interrupts: holds signals back while the host is half written.
+    """
+
+    def __init__(self, host: Host, journal: Journal, guardian: Guardian, interrupts: Interrupts) -> None:
+        self._host = host
+        self._journal = journal
+        self._guardian = guardian
+        self._interrupts = interrupts
+        self._undos: list[Undo] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.restore()
+
+    def apply(self, plan: Plan) -> list[str]:
+        """Carry out a plan.
+
+        Returns:
+            Names of places that the kernel changed on the side; they will be restored too.
+
+        Raises:
+            KnobReadError: an original cannot be read; nothing was written.
+            JournalError, GuardianError: originals or guardian are not in place; nothing was written.
+            KnobWriteError: the kernel refused a value or shows another; the ``with`` block restores.
+        """
+        if not plan.changes:
+            return []
+        undos = [self._undo(change) for change in plan.changes]
+        self._guardian.ensure()
+        with self._interrupts.held():
+            self._journal.originals(undos)
+            self._undos += undos
+            before = self._families(plan)
+            for change in plan.changes:
+                self._write(change)
+            return self._note_side_effects(before, self._families(plan))
+
+    def restore(self) -> None:
+        """Put back everything that was applied.
+
+        Raises:
+            RestoreError: some place is not as it was; every other one is.
+        """
+        if not self._undos:
+            return
+        with self._interrupts.held():
+            leftovers = put_back(self._host, self._undos)
+            self._undos.clear()
+            if leftovers:
+                raise RestoreError(leftovers)
+            self._journal.restored()
+
+    def _undo(self, change: Change) -> Undo:
+        """Work out how to take one change back before it is made.
+
+        Of a pair such as ``vm.dirty_bytes`` and ``vm.dirty_ratio`` one is zero, and the zero cannot
+        be written: it comes back by itself when the other is written.
+        """
+        coupled = [place for place in change.knobs[0].coupled if place != change.place]
+        originals = {place: self._read(place) for place in coupled if self._exists(place)}
+        own = (change.place, change.knobs[0].restoring(change.before))
+        writes = [own, *originals.items()]
+        if originals:
+            meaningful = [(place, text) for place, text in writes if text.strip() not in ("", "0")]
+            writes = meaningful or writes[:1]
+        expected = [(change.place, change.before), *originals.items()]
+        return Undo(tuple(writes), tuple(expected))
+
+    def _write(self, change: Change) -> None:
+        try:
+            self._host.write(change.place, change.after)
+        except OSError as error:
+            message = f"{change.place.path}: {change.after!r} was refused: {error.strerror}"
+            raise KnobWriteError(error.errno, message) from error
+        shown = self._read(change.place)
+        if not change.holds(shown):
+            message = f"{change.place.path}: wrote {change.after!r}, the kernel keeps {shown!r}"
+            raise KnobWriteError(22, message)
+
+    def _families(self, plan: Plan) -> dict[Place, str]:
+        shown: dict[Place, str] = {}
+        for change in plan.changes:
+            if change.place not in shown:
+                shown.update(self._host.family(change.place))
+        return shown
+
+    def _note_side_effects(self, before: Mapping[Place, str], after: Mapping[Place, str]) -> list[str]:
+        """Compare the neighbours just around our own writes: nobody else's change is taken for ours."""
+        known = {place for undo in self._undos for place, _ in undo.expected}
+        moved = [
+            place
+            for place, text in before.items()
+            if place not in known and place in after and not same_text(text, after[place])
+        ]
+        if moved:
+            undos = [Undo(((place, before[place]),), ((place, before[place]),)) for place in moved]
+            self._journal.originals(undos)
+            # Restored after the change that moved them, hence before it in a list that is read backwards.
+            self._undos[:0] = undos
+        return [place.path for place in moved]
+
+    def _read(self, place: Place) -> str:
+        try:
+            return self._host.read(place)
+        except OSError as error:
+            raise KnobReadError(error.errno, f"{place.path}: cannot be read: {error.strerror}") from error
+
+    def _exists(self, place: Place) -> bool:
+        try:
+            self._host.read(place)
+        except OSError:
+            return False
+        return True
+
+
+def put_back(host: Host, undos: Iterable[Undo]) -> list[Problem]:
+    """Restore with a host's own reads and writes; return what is still not as it was."""
+    recorded = [as_entry(undo) for undo in undos]
+    _, leftovers = restore(
+        recorded,
+        read=lambda path, netns: host.read(Place(path, netns)),
+        write=lambda path, text, netns: host.write(Place(path, netns), text),
+    )
+    return [
+        Problem(leftover.path, f"shows {leftover.found!r}, was {leftover.wanted!r}; {leftover.command}")
+        for leftover in leftovers
+    ]
+
+
+def as_entry(undo: Undo) -> dict[str, list[list[str]]]:
+    """Return an undo as the journal stores it."""
+    return {
+        "writes": [[place.path, place.netns, text] for place, text in undo.writes],
+        "expected": [[place.path, place.netns, text] for place, text in undo.expected],
+    }

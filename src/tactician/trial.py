@@ -1,0 +1,140 @@
+"""One configuration from plan to outcome, in which failure is an outcome and the restore always runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from oppertune.core.values import Value
+from tactician import safety
+from tactician.errors import KnobReadError, KnobWriteError
+from tactician.events import Applied, BenchmarkFinished, BenchmarkStarted
+from tactician.experiment import Experiment
+from tactician.interrupts import Interrupts
+from tactician.outcomes import Configuration, Measurement, Outcome
+from tactician.plan import Plan, make_plan
+from tactician.ports import Benchmark, BenchmarkRun, Emit, Guardian, Host, Journal, Knob, SystemMonitor
+from tactician.reward import score
+from tactician.transaction import Transaction
+
+
+@dataclass(slots=True)
+class Bench:
+    """Everything that one benchmark run on one host needs, joined by the wiring.
+
+    Attributes:
+        knobs: of the parameters that live on the host.
+        rendered: the benchmark's command for a configuration, for display.
+    """
+
+    host: Host
+    knobs: Sequence[Knob]
+    benchmark: Benchmark
+    monitor: SystemMonitor
+    journal: Journal
+    guardian: Guardian
+    interrupts: Interrupts
+    rendered: Callable[[Configuration], str]
+
+
+class TrialRunner:
+    """Runs configurations on a bench.
+
+    Args:
+        experiment: what is tuned.
+        bench: where.
+        run_id: for the events.
+        emit: takes the events.
+    """
+
+    def __init__(self, experiment: Experiment, bench: Bench, run_id: str, emit: Emit) -> None:
+        self.bench = bench
+        self._experiment = experiment
+        self._run_id = run_id
+        self._emit = emit
+        self._typical_s: float | None = None
+        self.tool_absent = False
+
+    @property
+    def typical_seconds(self) -> float | None:
+        """How long a benchmark run takes, by the runs so far."""
+        return self._typical_s
+
+    def run(
+        self, configuration: Configuration, purpose: str, baseline: float | None, *, checked: bool = True
+    ) -> Outcome:
+        """Apply, measure, restore.
+
+        Args:
+            configuration: of all parameters.
+            purpose: ``baseline``, ``trial`` or ``verification``, for the events.
+            baseline: the metric to compare with; None leaves the outcome without a score.
+            checked: False for the host's own values, which may lie outside the ranges to search.
+
+        Raises:
+            RestoreError: the host is not as it was.
+            JournalError, GuardianError: no safe write is possible; nothing was written.
+        """
+        if checked and (objection := safety.objection(self._experiment, configuration)):
+            return Outcome.refused(configuration, objection)
+        try:
+            with self._transaction() as transaction:
+                notes = self._apply(transaction, configuration)
+                run, system = self._measure(configuration, purpose)
+        except (KnobReadError, KnobWriteError) as error:
+            return Outcome.failed(configuration, str(error.strerror or error))
+        return self._judge(configuration, run, system, baseline, notes)
+
+    def plan(self, configuration: Mapping[str, Value]) -> Plan:
+        """Return what a configuration would change on the host as it is now.
+
+        Raises:
+            OSError: a place cannot be read.
+        """
+        bench = self.bench
+        current = {knob.place: bench.host.read(knob.place) for knob in bench.knobs}
+        return make_plan(bench.knobs, current, configuration, self._experiment.constraints)
+
+    def _transaction(self) -> Transaction:
+        bench = self.bench
+        return Transaction(bench.host, bench.journal, bench.guardian, bench.interrupts)
+
+    def _apply(self, transaction: Transaction, configuration: Configuration) -> tuple[str, ...]:
+        try:
+            plan = self.plan(configuration)
+        except OSError as error:
+            raise KnobReadError(error.errno, f"an original cannot be read: {error}") from error
+        aside = transaction.apply(plan)
+        for name, value in configuration.items():
+            self._emit(Applied(self._run_id, name, value))
+        return tuple(f"the kernel changed {path} on the side; it is restored too" for path in aside)
+
+    def _measure(
+        self, configuration: Configuration, purpose: str
+    ) -> tuple[BenchmarkRun, Mapping[str, float]]:
+        bench = self.bench
+        bench.guardian.ensure()
+        self._emit(BenchmarkStarted(self._run_id, purpose, bench.rendered(configuration), self._typical_s))
+        bench.monitor.start()
+        run = bench.benchmark.run(configuration)
+        system = bench.monitor.stop()
+        self.tool_absent = run.tool_absent
+        self._emit(BenchmarkFinished(self._run_id, purpose, run.seconds))
+        if run.value is not None:
+            known = self._typical_s
+            self._typical_s = run.seconds if known is None else 0.7 * known + 0.3 * run.seconds
+        return run, system
+
+    def _judge(
+        self,
+        configuration: Configuration,
+        run: BenchmarkRun,
+        system: Mapping[str, float],
+        baseline: float | None,
+        notes: tuple[str, ...],
+    ) -> Outcome:
+        if run.value is None:
+            return Outcome.failed(configuration, run.problem, run.seconds, run.output_tail)
+        measurement = Measurement(run.value, run.unit, run.maximize, run.metrics, system, run.seconds)
+        scored = None if baseline is None else score(measurement, baseline, self._experiment.reward)
+        return Outcome.measured(configuration, measurement, scored, notes)

@@ -1,0 +1,140 @@
+"""Brings a host back from the journal of a run that died: ends its benchmark, restores, cleans up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tactician.undo import files, journal, processes
+from tactician.undo.restore import Leftover, command_for, restore
+
+_TEARDOWN_SECONDS = 30.0
+
+
+class Recovery(NamedTuple):
+    """What recovering one journal came to.
+
+    Attributes:
+        run_id: of the run that died.
+        changed: paths that were put back, with what they had shown.
+        leftovers: what could not be put back.
+        ended: how many benchmark processes were ended.
+        note: one sentence where there was nothing to restore, and why.
+    """
+
+    run_id: str
+    changed: list[tuple[str, str]]
+    leftovers: list[Leftover]
+    ended: int
+    note: str = ""
+
+
+def recover_journal(path: Path) -> Recovery | None:
+    """Recover from one journal; None if its run is still alive.
+
+    Raises:
+        OSError: the journal itself cannot be read.
+    """
+    content = journal.read(path)
+    header = content.header
+    run_id = str(header.get("run_id", path.stem))
+    if _owner_alive(header):
+        return None
+    if content.closed:
+        journal.retire(path)
+        return Recovery(run_id, [], [], 0, "was closed already")
+    if header.get("boot_id") not in ("", None, files.boot_identity()):
+        _finish(path)
+        return Recovery(run_id, [], [], 0, "the host was restarted since, and its values with it")
+    ended = sum(processes.end(p["pid"], p["start"], p.get("marker", "")) for p in content.processes())
+    undos, unreachable, note = _reachable(content)
+    changed, leftovers = restore(undos)
+    leftovers += unreachable
+    _tear_down(header)
+    if not leftovers:
+        _finish(path)
+    return Recovery(run_id, changed, leftovers, ended, note)
+
+
+def leftover_journals(folder: Path) -> list[Path]:
+    """Return the journals in ``folder`` that were not closed, oldest first."""
+    return sorted(folder.glob("*.jsonl"))
+
+
+def recover_folder(folder: Path) -> list[Recovery]:
+    """Recover every journal in ``folder`` whose run is dead."""
+    found = [recover_journal(path) for path in leftover_journals(folder)]
+    return [recovery for recovery in found if recovery is not None]
+
+
+def _owner_alive(header: dict[str, Any]) -> bool:
+    if header.get("boot_id") not in ("", None, files.boot_identity()):
+        return False
+    pid, start = header.get("pid"), header.get("pid_start")
+    if not isinstance(pid, int) or not isinstance(start, int) or pid == os.getpid():
+        return False
+    return processes.is_alive(pid, start)
+
+
+def _reachable(content: journal.Content) -> tuple[list[dict[str, Any]], list[Leftover], str]:
+    """Split what is pending into what we can restore from here and what we cannot."""
+    home, here = content.header.get("namespace", ""), files.namespace_identity()
+    if not home or home == here:
+        return content.pending(), [], ""
+    reachable, elsewhere = [], []
+    for undo in content.pending():
+        foreign = any(not netns and files.is_per_namespace(path) for path, netns, _ in undo["expected"])
+        (elsewhere if foreign else reachable).append(undo)
+    if not elsewhere:
+        return reachable, [], ""
+    if content.header.get("throw_away") or not _inhabited(home):
+        return reachable, [], "its network namespace is gone, and its values with it"
+    lost = [
+        Leftover(path, netns, text, f"in namespace {home}", command_for(path, text, netns))
+        for undo in elsewhere
+        for path, netns, text in undo["expected"]
+    ]
+    return reachable, lost, f"belongs to namespace {home}; run recover inside it"
+
+
+def _inhabited(namespace: str) -> bool:
+    """Whether some process still lives in a network namespace."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.readlink(f"/proc/{name}/ns/net") == namespace:
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def _tear_down(header: dict[str, Any]) -> None:
+    """Run the recorded teardown argv; its failure must not undo the restore."""
+    argv = header.get("teardown")
+    if not argv:
+        return
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=header.get("teardown_environment") or None,
+            cwd=header.get("directory") or None,
+            start_new_session=True,
+        )
+    except OSError:
+        return
+    try:
+        process.wait(_TEARDOWN_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _finish(path: Path) -> None:
+    journal.JournalFile.open(path).close()

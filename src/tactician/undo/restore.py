@@ -1,0 +1,104 @@
+"""Puts originals back in reverse order, reads them back, and goes on past every failure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tactician.undo import files
+
+ReadText = Callable[[str, str], str]
+WriteText = Callable[[str, str, str], None]
+
+
+class Leftover(NamedTuple):
+    """A place that is not as it was.
+
+    Attributes:
+        path, netns: the place.
+        wanted: what it should show.
+        found: what it shows, or why it cannot be read.
+        command: what an operator can type to set it right.
+    """
+
+    path: str
+    netns: str
+    wanted: str
+    found: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.path} shows {self.found!r} instead of {self.wanted!r}; run: {self.command}"
+
+
+def restore(
+    undos: Sequence[dict[str, Any]],
+    read: ReadText = files.read_text,
+    write: WriteText = files.write_text,
+) -> tuple[list[tuple[str, str]], list[Leftover]]:
+    """Undo, newest first.
+
+    A second pass catches what the first one spoiled: a later write may move a key that an earlier
+    one had just put right.
+
+    Args:
+        undos: as journalled, oldest first.
+        read: ``read(path, netns)``.
+        write: ``write(path, text, netns)``.
+
+    Returns:
+        The paths that were not as they were, with what they showed, and what is still not.
+    """
+    oldest: dict[tuple[str, str], str] = {}
+    for undo in undos:
+        for path, netns, text in undo["expected"]:
+            oldest.setdefault((path, netns), text)
+    changed = [
+        (path, found) for (path, netns), text in oldest.items() for found in _differs(path, netns, text, read)
+    ]
+    for _ in range(2):
+        for undo in reversed(undos):
+            if any(_differs(path, netns, text, read) for path, netns, text in undo["expected"]):
+                for path, netns, text in undo["writes"]:
+                    _write_quietly(path, text, netns, write)
+        if not any(_differs(path, netns, text, read) for (path, netns), text in oldest.items()):
+            break
+    leftovers = [
+        Leftover(path, netns, text, found, command_for(path, text, netns))
+        for (path, netns), text in oldest.items()
+        for found in _differs(path, netns, text, read)
+    ]
+    return changed, leftovers
+
+
+def command_for(path: str, text: str, netns: str = "") -> str:
+    """Return the shell command that writes ``text`` to ``path``."""
+    shown = " ".join(text.split())
+    if path.startswith("/proc/sys/"):
+        key = path.removeprefix("/proc/sys/")
+        # sysctl(8) reads dots as slashes, so a key with a dot in it keeps its slashes.
+        key = key if "." in key else key.replace("/", ".")
+        command = f"sysctl -w {shlex.quote(f'{key}={shown}')}"
+    else:
+        command = f"printf '%s\\n' {shlex.quote(shown)} > {shlex.quote(path)}"
+    if not netns:
+        return command
+    return f"nsenter --net={shlex.quote(netns)} sh -c {shlex.quote(command)}"
+
+
+def _differs(path: str, netns: str, wanted: str, read: ReadText) -> list[str]:
+    """Return what the place shows where it differs, as a list of none or one."""
+    try:
+        found = read(path, netns)
+    except OSError as error:
+        return [f"unreadable: {error.strerror}"]
+    # A choice file shows all choices; what counts is the one in brackets.
+    return [] if files.same_text(found, wanted) else [found]
+
+
+def _write_quietly(path: str, text: str, netns: str, write: WriteText) -> None:
+    try:
+        write(path, text, netns)
+    except OSError:
+        return  # one refusal must not stop the others; the comparison afterwards tells

@@ -1,0 +1,390 @@
+"""The only module that names concrete adapters: an experiment and flags in, a tuner out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect as introspection
+import math
+import re
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
+from oppertune.errors import OppertuneError
+from tactician import safety
+from tactician.config import load_experiment, parse_experiment
+from tactician.environment import TuningEnv
+from tactician.errors import ConfigurationError, MisuseError, PreflightError, Problem, RefusedError
+from tactician.events import Event
+from tactician.experiment import Experiment, Training
+from tactician.interrupts import Interrupts
+from tactician.ports import Place
+from tactician.session import Session
+from tactician.simulated.host import SimulatedBenchmark, SimulatedHost, SimulatedMonitor
+from tactician.simulated.surfaces import workload_surface
+from tactician.storage.history import History, new_run_id
+from tactician.storage.records import RunRecord
+from tactician.system import facts, namespace
+from tactician.system.benchmark import CommandBenchmark, render
+from tactician.system.files import RealHost
+from tactician.system.guarding import GuardianProcess, NoGuardian, NoJournal, RunJournal, run_header
+from tactician.system.home import Home
+from tactician.system.hostlock import HostLock
+from tactician.system.preflight import Preflight, inspect
+from tactician.system.procfs import ProcMonitor
+from tactician.trial import Bench
+from tactician.tuner import Replayed, Tuner
+from tactician.undo.recover import Recovery, recover_folder
+
+Observers = Sequence[Callable[[Event], None]]
+# pgbench -T 30, wrk -d30s, hey -z 3s, iperf3 -t 10, sysbench --time=30, fio --runtime=30
+_DURATIONS = re.compile(
+    r"(?:--(?:time|runtime|duration|timeout)[= ]|(?<!\S)-(?:[Tdz] ?|t ))(\d+)(s|m)?(?!\w)"
+)
+_LEARNING_SLICES = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator said beside the experiment.
+
+    Attributes:
+        dry_run: simulate host and benchmark.
+        skip_absent: go on without parameters that this kernel does not have.
+        allow_durability: parameters for which crash safety may be given up.
+        root: put before every path of the host; for tests.
+    """
+
+    dry_run: bool = False
+    skip_absent: bool = False
+    allow_durability: Collection[str] = ()
+    root: str = ""
+
+
+def load_document(path: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
+    """Read a configuration, with what the command line overrides.
+
+    Raises:
+        ConfigurationError: every mistake, by path.
+    """
+    experiment = load_experiment(path)
+    if not overrides:
+        return experiment
+    return parse_experiment({**experiment.document, **overrides}, str(path))
+
+
+def check(experiment: Experiment, options: Options) -> None:
+    """Refuse what is unsafe or unknown, before the host is even looked at.
+
+    Raises:
+        RefusedError, ConfigurationError: with every reason.
+    """
+    refused = safety.refusals(experiment, options.allow_durability)
+    if refused:
+        raise RefusedError(refused)
+    try:
+        get_algorithm_class(experiment.algorithm)
+    except OppertuneError as error:
+        raise ConfigurationError([Problem("algorithm", str(error).strip("'\""))]) from error
+
+
+def recover(home: Home) -> list[Recovery]:
+    """Restore what runs that died left behind."""
+    return recover_folder(home.journals)
+
+
+class Wired:
+    """A tuner that is ready to run, and what it holds. Close it if it is not run."""
+
+    def __init__(self, session: Session, tuner: Tuner, run_id: str) -> None:
+        self.session = session
+        self.tuner = tuner
+        self.run_id = run_id
+
+
+def wire(
+    experiment: Experiment,
+    options: Options,
+    observers: Observers = (),
+    *,
+    home: Home | None = None,
+    resume: RunRecord | None = None,
+) -> Wired:
+    """Join an experiment with this host, or with a simulated one.
+
+    Takes the host's lock, recovers leftovers, looks at every place, opens history and journal.
+    Nothing of the host is written.
+
+    Args:
+        experiment: as read from its file.
+        options: flags.
+        observers: are told everything, beside the history.
+        home: where state lives.
+        resume: a run to go on with.
+
+    Raises:
+        OperatorError: something is to be corrected; all of it is listed.
+        HostError: history or journal cannot be written.
+    """
+    home = home or Home.find()
+    check(experiment, options)
+    with contextlib.ExitStack() as stack:
+        netns = namespace.path_of(experiment.network_namespace)
+        lock = HostLock(netns)
+        recovered: list[Recovery] = []
+        if not options.dry_run:
+            lock.acquire()
+            stack.callback(lock.release)
+            recovered = recover(home)
+        host = RealHost(options.root)
+        seen = _inspected(experiment, options, host, netns)
+        ready = dataclasses.replace(seen.experiment, random_seed=_seed(experiment, resume))
+        run_id = resume.id if resume else new_run_id()
+        history = History(home.history)
+        bench, release = _bench(ready, seen, options, host, home, lock, run_id, netns)
+        stack.pop_all()
+        all_observers = [history.observer(), *observers]
+        session = Session(
+            ready,
+            bench,
+            run_id=run_id,
+            original=seen.original,
+            observers=all_observers,
+            clock=time.monotonic,
+            release=release,
+        )
+        try:
+            if resume is None:
+                history.create_run(
+                    run_id,
+                    ready,
+                    dry_run=options.dry_run,
+                    host=facts.summary(),
+                    original=seen.original,
+                    baseline=session.baseline,
+                )
+            else:
+                history.continue_run(run_id)
+            tuner = _tuner(session, seen, options, resume)
+        except BaseException:
+            session.close()
+            raise
+    _tell(session, seen, recovered)
+    return Wired(session, tuner, run_id)
+
+
+def open_environment(config: str | Path, *, dry_run: bool = False, observers: Observers = ()) -> TuningEnv:
+    """Open a configuration as a Gymnasium environment; use it as a context manager.
+
+    Raises:
+        TacticianError: as :func:`wire` and :meth:`Session.start`.
+    """
+    experiment = load_document(config)
+    if experiment.throw_away and not namespace.inside_throw_away() and not dry_run:
+        message = "an environment runs in your own process; start that in a namespace: unshare -rn python ..."
+        raise PreflightError([Problem("network_namespace", message)])
+    wired = wire(experiment, Options(dry_run=dry_run), observers)
+    return TuningEnv(wired.session)
+
+
+def _inspected(experiment: Experiment, options: Options, host: RealHost, netns: str) -> Preflight:
+    seen = inspect(experiment, host, netns, will_write=not options.dry_run)
+    problems = list(seen.problems)
+    if seen.absent and not options.skip_absent:
+        problems = [*seen.absent, *problems]
+    elif seen.absent and not seen.experiment.parameters:
+        problems = [*seen.absent, Problem("action_space", "nothing is left to tune"), *problems]
+    if problems:
+        raise PreflightError(problems)
+    return seen
+
+
+def _bench(
+    experiment: Experiment,
+    seen: Preflight,
+    options: Options,
+    host: RealHost,
+    home: Home,
+    lock: HostLock,
+    run_id: str,
+    netns: str,
+) -> tuple[Bench, Callable[[bool], None]]:
+    rendered = lambda configuration: render(experiment, configuration)  # noqa: E731
+    if options.dry_run:
+        return _simulated_bench(experiment, seen, host, rendered), lambda clean: lock.release()
+    workload = experiment.workload
+    header = run_header(
+        run_id,
+        teardown=workload.teardown_command,
+        environment=workload.environment,
+        throw_away=experiment.throw_away,
+    )
+    journal = RunJournal.create(home.journals, header)
+    guardian = GuardianProcess(journal.file.path, lock)
+    home.register()
+
+    def release(clean: bool) -> None:
+        if clean:
+            guardian.dismiss()
+            journal.file.close()
+            home.unregister()
+        else:
+            journal.file.release()
+        lock.release()
+
+    bench = Bench(
+        host,
+        seen.knobs,
+        CommandBenchmark(experiment, journal, run_id, netns),
+        ProcMonitor(),
+        journal,
+        guardian,
+        Interrupts(),
+        rendered,
+    )
+    return bench, release
+
+
+def _simulated_bench(
+    experiment: Experiment, seen: Preflight, host: RealHost, rendered: Callable[[Mapping[str, Any]], str]
+) -> Bench:
+    texts: dict[Place, str] = {knob.place: host.read(knob.place) for knob in seen.knobs}
+    surface = workload_surface([tuned.parameter for tuned in experiment.parameters], experiment.workload_name)
+    seconds = duration_hint(experiment) or 10.0
+    benchmark = SimulatedBenchmark(
+        surface,
+        maximize=experiment.metric.goal != "minimize",
+        seconds=seconds,
+        random_seed=experiment.random_seed,
+    )
+    monitor = SimulatedMonitor(experiment.random_seed)
+    return Bench(
+        SimulatedHost(texts),
+        seen.knobs,
+        benchmark,
+        monitor,
+        NoJournal(),
+        NoGuardian(),
+        Interrupts(),
+        rendered,
+    )
+
+
+def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecord | None) -> Tuner:
+    experiment = session.experiment
+    try:
+        search = create_tuning_instance(
+            experiment.algorithm, [tuned.parameter for tuned in experiment.parameters], **_arguments(session)
+        )
+    except (OppertuneError, TypeError) as error:
+        raise ConfigurationError([Problem("algorithm_args", str(error))]) from error
+    replayed: list[Replayed] = []
+    if resume is not None:
+        if set(resume.original) - set(experiment.names):
+            raise MisuseError(f"run {resume.id} tuned other parameters than this configuration")
+        recorded = resume.outcomes("trial")
+        replayed = [Replayed(entry.outcome, entry.request_id, entry.context) for entry in recorded]
+        spent = sum(measured.outcome.seconds for measured in resume.measurements)
+        session.resume([entry.outcome for entry in resume.outcomes("baseline")], spent)
+    typical = duration_hint(experiment)
+    return Tuner(
+        session,
+        search,
+        undo=_undo_sentence(experiment, options, seen),
+        dry_run=options.dry_run,
+        seconds_estimate=None if typical is None else session.seconds_estimate(typical),
+        replayed=replayed,
+    )
+
+
+def _arguments(session: Session) -> dict[str, object]:
+    """Return the constructor's arguments: the experiment's, as far as the algorithm knows them."""
+    experiment = session.experiment
+    training = experiment.training
+    offered: dict[str, object] = {
+        "learning_rate": training.learning_rate,
+        "n_steps": _rollout(session),
+        "batch_size": training.batch_size,
+        "n_epochs": training.n_epochs,
+        "gamma": training.gamma,
+        "max_steps_per_episode": training.max_steps_per_episode,
+        "state_features": experiment.state_metrics,
+    }
+    known = introspection.signature(get_algorithm_class(experiment.algorithm)).parameters
+    arguments = {name: value for name, value in offered.items() if name in known}
+    common = {
+        "constraints": experiment.constraints,
+        "random_seed": experiment.random_seed,
+        "normalize_rewards": True,
+    }
+    return {**arguments, **common, **experiment.algorithm_args}
+
+
+def _rollout(session: Session) -> int:
+    """Return ``n_steps``, made shorter where it was not asked for and the budget ends before it."""
+    training: Training = session.experiment.training
+    trials = session.experiment.budget.trials
+    if trials is None or trials >= training.n_steps:
+        return training.n_steps
+    asked = session.experiment.document.get("training_config")
+    if isinstance(asked, Mapping) and "n_steps" in asked:
+        if session.experiment.algorithm == "ppo":
+            session.notice(
+                f"n_steps {training.n_steps} is more than the {trials} trials, so PPO will never learn; "
+                f"try n_steps {max(4, trials // _LEARNING_SLICES)}",
+                warning=True,
+            )
+        return training.n_steps
+    return max(4, trials // _LEARNING_SLICES)
+
+
+def _undo_sentence(experiment: Experiment, options: Options, seen: Preflight) -> str:
+    if options.dry_run:
+        return "nothing is written and no benchmark is started: host and benchmark are simulated"
+    if not seen.knobs:
+        return "nothing on this host is changed; the parameters are arguments of the benchmark"
+    if experiment.throw_away:
+        return "all values live in a network namespace that ends with this run; the host's own stay untouched"
+    return (
+        "each value is put back and read back after every run; the originals are on disk before the first "
+        "write, a guardian process restores if this one is killed, 'tactician recover' does if both are"
+    )
+
+
+def _tell(session: Session, seen: Preflight, recovered: Sequence[Recovery]) -> None:
+    for recovery in recovered:
+        what = recovery.note or f"{len(recovery.changed)} values were put back"
+        session.notice(f"run {recovery.run_id} had died: {what}", warning=True)
+    for notice in seen.notices:
+        session.notice(notice, warning=True)
+    for problem in seen.absent:
+        session.notice(f"left out: {problem.message}", warning=True)
+    unknown = safety.unknown(session.experiment)
+    if unknown:
+        session.notice(f"no safe range is known for {', '.join(unknown)}; your own limits are all there is")
+
+
+def _seed(experiment: Experiment, resume: RunRecord | None) -> int:
+    if resume is not None and resume.random_seed is not None:
+        return resume.random_seed
+    # Drawn here and kept in the history, so that a run without a seed can still be resumed and repeated.
+    return secrets.randbelow(2**31) if experiment.random_seed is None else experiment.random_seed
+
+
+def duration_hint(experiment: Experiment) -> float | None:
+    """Guess the seconds of one benchmark run from its command, None where it does not say.
+
+    Only for the announcement of how long a run will take; after the baseline it is measured.
+    """
+    workload = experiment.workload
+    if workload.duration_s is not None and "{duration}" in workload.command:
+        return workload.duration_s
+    found = [
+        float(number) * (60 if unit == "m" else 1) for number, unit in _DURATIONS.findall(workload.command)
+    ]
+    plausible = [seconds for seconds in found if 0 < seconds <= workload.timeout_s and math.isfinite(seconds)]
+    return max(plausible) if plausible else None
