@@ -24,7 +24,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -226,7 +226,7 @@ def upper_bound(hits: int, of: int) -> float:
     return 1.0 if hits == of else float(beta.ppf(0.95, hits + 1, of - hits))
 
 
-def print_nulls(title: str, results: list[tuple[Batch, Tally]]) -> None:
+def print_nulls(title: str, results: Iterable[tuple[Batch, Tally]]) -> None:
     print(f"\n| {title} | false claims | upper 95 % | A/A vetoes | coverage | rounds |")
     print("|---|---|---|---|---|---|")
     for batch, tally in results:
@@ -234,23 +234,23 @@ def print_nulls(title: str, results: list[tuple[Batch, Tally]]) -> None:
         shares = (tally.claims / of, upper_bound(tally.claims, of), tally.vetoes / of, tally.covered / of)
         cells = " | ".join(f"{share:.2%}" for share in shares)
         name = batch.noise if batch.erratic == 1.0 else f"{batch.noise}, {batch.erratic:g} times"
-        print(f"| {name} | {cells} | {tally.rounds / of:.1f} |")
+        print(f"| {name} | {cells} | {tally.rounds / of:.1f} |", flush=True)
 
 
-def print_powers(results: list[tuple[Batch, Tally]]) -> None:
+def print_powers(results: Iterable[tuple[Batch, Tally]]) -> None:
     print("\n| noise | cap | true improvement | claimed | A/A vetoes | coverage | rounds |")
     print("|---|---|---|---|---|---|---|")
     for batch, tally in results:
         of = batch.verifications
         cells = " | ".join(f"{share / of:.1%}" for share in (tally.claims, tally.vetoes, tally.covered))
         kind = f"{batch.noise} | {batch.rounds} | {batch.improvement:+.0%}"
-        print(f"| {kind} | {cells} | {tally.rounds / of:.1f} |")
+        print(f"| {kind} | {cells} | {tally.rounds / of:.1f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--verifications", type=int, default=4000, help="per kind of noise without effect")
-    parser.add_argument("--power", type=int, default=1000, help="per noise, cap and true improvement")
+    parser.add_argument("--power", type=int, default=500, help="per line of the other tables")
     parser.add_argument("--rounds", type=int, default=20, help="cap of the null verifications")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--record", action="store_true", help="record this machine's noise first")
@@ -258,7 +258,9 @@ def main() -> None:
     if arguments.record:
         record()
     nulls = [Batch(noise, 0.0, arguments.rounds, arguments.verifications, 1) for noise in NOISE]
-    erratic = [nulls[1]._replace(erratic=ratio) for ratio in (0.33, 2.0, 3.0, 10.0)]
+    erratic = [
+        nulls[1]._replace(erratic=ratio, verifications=arguments.power) for ratio in (0.33, 2.0, 3.0, 10.0)
+    ]
     powers = [
         Batch(noise, improvement, rounds, arguments.power, 2)
         for noise in ("Gaussian 4 %", "Gaussian 10 %", "heavy tails")
@@ -266,9 +268,9 @@ def main() -> None:
         for improvement in (0.02, 0.05, 0.10, 0.20, 0.50)
     ]
     with multiprocessing.Pool(arguments.processes) as pool:
-        print_nulls("noise, no true effect", pool.map(measure, nulls, chunksize=1))
-        print_nulls("same median, candidate more erratic", pool.map(measure, erratic, chunksize=1))
-        print_powers(pool.map(measure, powers, chunksize=1))
+        print_nulls("noise, no true effect", pool.imap(measure, nulls))
+        print_nulls("same median, candidate more erratic", pool.imap(measure, erratic))
+        print_powers(pool.imap(measure, powers))
     print("\nsmallest provable improvement (80 % power): noise, cap, predicted")
     for noise in (0.01, 0.04, 0.10):
         print(

@@ -243,6 +243,8 @@ def parse(
 ) -> None:
     """Show what is found in a benchmark's output."""
     with errors_reported(as_json):
+        from dataclasses import replace
+
         from tactician.experiment import Metric
         from tactician.system.parsers import find_metric, parse_output
 
@@ -250,12 +252,7 @@ def parse(
         output = parse_output(text)
         found = output.metrics if metric is None else (find_metric(output, text, Metric(metric)),)
         if as_json:
-            document = output.to_dict()
-            if metric is not None:
-                document["metrics"] = [
-                    entry for entry in document["metrics"] if entry["name"] == found[0].name
-                ]
-            typer.echo(json.dumps(document, indent=2))
+            typer.echo(json.dumps(replace(output, metrics=found).to_dict(), indent=2))
             return
         typer.echo(f"tool: {output.tool or 'unknown; name: value lines and JSON are understood'}")
         for entry in found:

@@ -231,8 +231,7 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_][\w.:@+-]*|(/[\w.:@+-]+)+", re.ASCII)
 
 
 def _duration(doc: Document, found: Findings) -> float | None:
-    used = "duration" in placeholders(doc.benchmark_command, doc.setup_command, doc.teardown_command)
-    if not used:
+    if "duration" not in placeholders(doc.benchmark_command):
         if doc.duration is not None and doc.benchmark_command is not None:
             found.add(("duration",), "has no effect; write {duration} into benchmark_command or remove it")
         return None

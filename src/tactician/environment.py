@@ -6,8 +6,7 @@ of the driver leaves nothing behind, and ``close`` has only the best configurati
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self, SupportsFloat
+from typing import Any, Literal, Self, SupportsFloat
 
 import gymnasium
 import numpy as np
@@ -68,14 +67,13 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
+    def __exit__(self, *error: Any) -> Literal[False]:
+        if error[0] is None:
             self.close()
-        else:
+        else:  # the driver failed: restore, and waste no benchmark on a verification
             self._closed = True
             self._session.close()
+        return False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -75,8 +75,8 @@ class Decision:
         estimate: percent; 0.0 before the first look.
         interval: percent, of the last look, at that look's level; None before the first look, or if none
             could be formed (too few complete rounds, or a reference whose median is zero).
-        control_interval: the same for the control against the reference (A/A); where so few rounds cannot
-            reject at the look's level, at the strictest level they allow.
+        control_interval: once finished, the same for the control against the reference (A/A); where so few
+            rounds cannot reject at the look's level, at the strictest level they allow.
         reason: one sentence on where matters stand or why measuring stopped.
         rounds: how many were run, those lost to failures included.
     """
@@ -228,7 +228,7 @@ class Comparison:
         return ""
 
     def _look(self, so_far: Decision, level: float, *, last: bool) -> Decision:
-        """Test at this look's level; the rules of stopping, in order of precedence."""
+        """Test at this look's level; if that ends it, measure the control the same way."""
         scale = _Scale.of(self._complete, self._maximize)
         if scale is None:
             why = (
@@ -239,29 +239,37 @@ class Comparison:
             return replace(so_far, finished=last, reason=f"{why}; no claim")
         gains = scale.gains
         limits = interval(gains, level)
-        said = replace(
+        finished, significant, reason = self._judge(gains, limits, level, scale.gain(self._min_effect), last)
+        control = interval(gains[:, [2, 1]], max(level, 2.0 ** -len(gains))) if finished else None
+        return replace(
             so_far,
+            finished=finished,
+            significant=significant,
             estimate=scale.percent(_inside(estimate(gains), limits)),
             interval=scale.percents(limits),
-            control_interval=scale.percents(interval(gains[:, [2, 1]], max(level, 2.0 ** -len(gains)))),
+            control_interval=scale.percents(control),
+            reason=f"{reason} after {_counted(so_far.rounds)}",
         )
-        after = f"after {_counted(so_far.rounds)}"
-        objection = ""
+
+    def _judge(
+        self, gains: Values, limits: tuple[float, float] | None, level: float, worth: float, last: bool
+    ) -> tuple[bool, bool, str]:
+        """The rules of stopping in order of precedence: finished, significant, and why."""
         if limits is None:
-            too_few = f"{_counted(len(gains))} without a failure: too few to prove anything; no claim"
-            return replace(said, finished=last, reason=too_few)
-        if limits[0] > 0.0 and p_values(gains)[0] <= level:
+            return last, False, f"no claim: {_counted(len(gains))} without a failure prove nothing, too few"
+        low, high = limits
+        objection = ""
+        if low > 0.0 and p_values(gains)[0] <= level:
             objection = _control_objection(gains)
             if not objection:
-                return replace(said, finished=True, significant=True, reason=f"decided {after}: better")
-        if limits[1] < 0.0:
-            return replace(said, finished=True, reason=f"decided {after}: worse")
-        if limits[1] < scale.gain(self._min_effect):
-            return replace(said, finished=True, reason=f"decided {after}: no gain worth having is possible")
+                return True, True, "decided: better"
+        if high < 0.0:
+            return True, False, "decided: worse"
+        if high < worth:
+            return True, False, "decided: no gain worth having is possible"
         if last:
-            why = objection or "no difference shown"
-            return replace(said, finished=True, reason=f"{why} {after}, which is all there are; no claim")
-        return replace(said, reason=objection or f"not decided {after}")
+            return True, False, f"no claim: {objection or 'no difference shown, and the rounds are spent'}"
+        return False, False, objection or "not decided"
 
 
 def _control_objection(gains: Values) -> str:

@@ -147,7 +147,7 @@ def wire(
         history = History(home.history)
         bench, release = _bench(ready, seen, options, host, home, lock, run_id, netns)
         stack.pop_all()
-        all_observers = [history.observer(), *observers]
+        all_observers: list[Callable[[Event], None]] = [history.observer(), *observers]
         session = Session(
             ready,
             bench,
@@ -277,9 +277,8 @@ def _simulated_bench(
 def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecord | None) -> Tuner:
     experiment = session.experiment
     try:
-        search = create_tuning_instance(
-            experiment.algorithm, [tuned.parameter for tuned in experiment.parameters], **_arguments(session)
-        )
+        parameters = [tuned.parameter for tuned in experiment.parameters]
+        search = create_tuning_instance(experiment.algorithm, parameters, _arguments(session))
     except (OppertuneError, TypeError) as error:
         raise ConfigurationError([Problem("algorithm_args", str(error))]) from error
     replayed: list[Replayed] = []

@@ -325,13 +325,13 @@ _ITEMS = st.fixed_dictionaries(
 
 
 @given(_JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_value_is_an_experiment_or_a_list_of_problems(document: object) -> None:
     _parse_or_refuse(document)
 
 
 @given(st.dictionaries(_KEYS, _JSON, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_change_of_a_good_document_is_read_or_refused(changes: dict[str, object]) -> None:
     _parse_or_refuse(_document(**changes))
 
@@ -340,7 +340,7 @@ def test_any_change_of_a_good_document_is_read_or_refused(changes: dict[str, obj
     st.lists(_ITEMS, min_size=1, max_size=4),
     st.lists(st.sampled_from(["a < b", "vm.a <= 3 * vm.b + 1", "a == 2", "vm.b < vm.a[1]"]), max_size=2),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_parameter_starts_on_its_own_grid(items: list[dict[str, Any]], constraints: list[str]) -> None:
     document = _document(action_space=items, constraints=constraints, benchmark_command="bench {a} {b}")
     experiment = _parse_or_refuse(document)

@@ -50,7 +50,7 @@ def brute_force(values: np.ndarray) -> tuple[float, float]:
         distances = sorted(
             abs(a - b) for row in labelled.tolist() for a, b in itertools.combinations(row, 2) if a != b
         )
-        width = _intervals.CLIP * float(np.median(distances)) if distances else math.inf
+        width = _intervals.CLIP * distances[len(distances) // 2] if distances else math.inf
         first = 0
         for own, *others in labelled.tolist():
             clipped = sum(max(-1.0, min(1.0, (own - other) / width)) for other in others)

@@ -1,4 +1,4 @@
-"""What a policy network's outputs mean: a Gaussian per number and a softmax per categorical, with gradients."""
+"""What a policy network's outputs mean: a Gaussian per number, a softmax per categorical."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ class PPO(Algorithm):
     def _loss(
         self, observations: Array, actions: Array, old_log_probs: Array, advantage: Array, returns: Array
     ) -> tuple[float, list[Array]]:
-        """The loss (eq. 9 with its sign turned for descent) and its gradients, ordered as :meth:`_weights`."""
+        """The loss (eq. 9, its sign turned for descent) and its gradients, ordered as :meth:`_weights`."""
         n = len(observations)
         if self.normalize_advantage and n > 1:
             advantage = (advantage - advantage.mean()) / (advantage.std(ddof=1) + 1e-8)
@@ -271,7 +271,7 @@ class PPO(Algorithm):
         surrogate = np.minimum(ratio * advantage, clipped * advantage)
         error = predicted[:, 0] - returns
         loss = -surrogate.mean() + self.vf_coef * (error * error).mean() - self.ent_coef * now.entropy.mean()
-        # Where the clipped term is the smaller one it is constant, and nothing flows back.
+        # Where the clipped term is smaller it is constant, and nothing flows back.
         by_log_prob = np.where(ratio * advantage <= clipped * advantage, -ratio * advantage, 0.0) / n
         by_output = (
             by_log_prob[:, None] * now.log_prob_by_output - (self.ent_coef / n) * now.entropy_by_output

@@ -42,12 +42,12 @@ def smooth_reward(parameters: Sequence[Parameter], values: Mapping[str, Value]) 
 
 
 def check_prediction(parameters: Sequence[Parameter], constraints: Constraints, prediction: object) -> None:
-    """A prediction names every parameter, in order, with allowed values of native type, and constraints hold."""
+    """Every parameter, in order, has an allowed value of its native type, and the constraints hold."""
     if not isinstance(prediction, dict):
         raise AssertionError(f"a prediction is a dict, not {prediction!r}")
     _law(
         list(prediction) == [p.name for p in parameters],
-        "a prediction names every parameter, in declaration order",
+        "a prediction names every parameter, in order",
     )
     for p in parameters:
         value = prediction[p.name]
@@ -56,6 +56,10 @@ def check_prediction(parameters: Sequence[Parameter], constraints: Constraints, 
             p.contains(value) and p.cast(value) == value, f"{value!r} is in the bounds and on the grid of {p}"
         )
     _law(Space(parameters, constraints).holds(prediction), f"the constraints hold in {prediction}")
+
+
+def _reward(algorithm: Algorithm, reward: Any, request_id: str) -> None:
+    algorithm.set_reward(reward, request_id=request_id)
 
 
 def _run(algorithm: Algorithm, rounds: int, scale: float = 1.0) -> list[dict[str, Value]]:
@@ -87,15 +91,13 @@ def zero_and_negative_rewards_count(
     first, request_id = algorithm.predict()
     algorithm.set_reward(0.0)
     _law(not algorithm.get_tuning_requests(), "a reward of 0.0 closes its request")
-    _refuses(
-        RewardError, lambda: algorithm.set_reward(1.0, request_id=request_id), "a reward of 0.0 is a reward"
-    )
+    _refuses(RewardError, "a reward of 0.0 is a reward", _reward, algorithm, 1.0, request_id)
     for _ in range(6):
         prediction, _ = algorithm.predict()
         algorithm.set_reward(0.0 if prediction == first else -1.0)
     _law(
         algorithm.recommend() == first,
-        "a configuration that earned 0.0 is better than those that earned -1.0",
+        "0.0 is better than -1.0",
     )
 
 
@@ -105,17 +107,10 @@ def bad_rewards_are_refused(make: Make, parameters: Sequence[Parameter], constra
     _, request_id = algorithm.predict()
     before = algorithm.learnt_fingerprint()
     for bad in (float("nan"), float("inf"), float("-inf"), "1.0", True, [1.0]):
-        reward: Any = bad
-        _refuses(RewardError, lambda r=reward: algorithm.set_reward(r), f"{bad!r} is no reward of a context")
-        _refuses(
-            RewardError,
-            lambda r=reward: algorithm.set_reward(r, request_id=request_id),
-            f"{bad!r} is no reward of a request",
-        )
-        _refuses(
-            RewardError, lambda r=reward: algorithm.store_reward(request_id, r), f"{bad!r} is not stored"
-        )
-    _refuses(RewardError, lambda: algorithm.set_reward(None), "no reward at all teaches nothing")
+        _refuses(RewardError, f"{bad!r} is no reward of a context", algorithm.set_reward, bad)
+        _refuses(RewardError, f"{bad!r} is no reward of a request", _reward, algorithm, bad, request_id)
+        _refuses(RewardError, f"{bad!r} is not stored", algorithm.store_reward, request_id, bad)
+    _refuses(RewardError, "no reward at all teaches nothing", algorithm.set_reward, None)
     _law(algorithm.learnt_fingerprint() == before, "a refused reward teaches nothing")
     algorithm.set_reward(1.0, request_id=request_id)
 
@@ -125,14 +120,14 @@ def a_second_reward_is_an_error(
 ) -> None:
     """One request has one reward, and a reward needs a request."""
     algorithm = make(parameters, constraints=constraints, random_seed=4)
-    _refuses(UnknownRequestError, lambda: algorithm.set_reward(1.0), "a reward needs a request")
-    _refuses(UnknownRequestError, lambda: algorithm.store_reward("none", 1.0), "a reward needs a request")
+    _refuses(UnknownRequestError, "a reward needs a request", algorithm.set_reward, 1.0)
+    _refuses(UnknownRequestError, "a reward needs a request", algorithm.store_reward, "none", 1.0)
     _, request_id = algorithm.predict()
     algorithm.store_reward(request_id, 0.0)
-    _refuses(RewardError, lambda: algorithm.store_reward(request_id, 0.0), "a reward is stored once")
+    _refuses(RewardError, "a reward is stored once", algorithm.store_reward, request_id, 0.0)
     algorithm.set_reward(None, request_id=request_id)
     before = algorithm.learnt_fingerprint()
-    _refuses(RewardError, lambda: algorithm.set_reward(1.0, request_id=request_id), "a reward is given once")
+    _refuses(RewardError, "a reward is given once", _reward, algorithm, 1.0, request_id)
     _law(algorithm.learnt_fingerprint() == before, "a second reward teaches nothing")
 
 
@@ -152,9 +147,7 @@ def rewards_come_in_any_order(make: Make, parameters: Sequence[Parameter], const
             algorithm.set_reward(reward, request_id=request_id)
         else:
             _refuses(
-                UnknownRequestError,
-                lambda i=request_id: algorithm.set_reward(1.0, request_id=i),
-                "a request that lapsed takes no reward",
+                UnknownRequestError, "a lapsed request takes no reward", _reward, algorithm, 1.0, request_id
             )
         _law(len(algorithm.get_tuning_requests()) <= 20, "the number of open requests is bounded")
     check_prediction(parameters, constraints, algorithm.recommend())
@@ -233,7 +226,7 @@ def contexts_are_kept_apart(make: Make, parameters: Sequence[Parameter], constra
     again.prediction.clear()
     _law(
         algorithm.predict(day).prediction == first.prediction,
-        "what a caller does to a prediction stays with him",
+        "callers may change what they were given",
     )
     by_request = {request.id: request.context for request in algorithm.get_tuning_requests()}
     algorithm.set_reward(1.0, by_request[first.request_id].id)
@@ -241,9 +234,9 @@ def contexts_are_kept_apart(make: Make, parameters: Sequence[Parameter], constra
     _law([request.id for request in left] == [second.request_id], "a reward clears its own context only")
     _law(
         algorithm.predict(night).prediction == second.prediction,
-        "a reward leaves other contexts' requests alone",
+        "a reward leaves other contexts alone",
     )
-    _refuses(UnknownRequestError, lambda: algorithm.set_reward(1.0), "no context is a context of its own")
+    _refuses(UnknownRequestError, "no context is a context of its own", algorithm.set_reward, 1.0)
 
 
 def normalised_rewards_have_no_scale(
@@ -258,16 +251,16 @@ def normalised_rewards_have_no_scale(
     sequences = [_run(normalised(), 25, scale) for scale in (1.0, 2.0**11, 2.0**-10)]
     _law(
         all(a == b for a, b in pairwise(sequences)),
-        "with normalize_rewards the scale of rewards does not matter",
+        "normalised rewards have no scale",
     )
     for scale in (1500.0, 1e-3, -1e-3):
         for prediction in _run(normalised(), 12, scale):
             check_prediction(parameters, constraints, prediction)
 
 
-def _refuses(error: type[Exception], call: Callable[[], object], sentence: str) -> None:
+def _refuses(error: type[Exception], sentence: str, call: Callable[..., object], *args: object) -> None:
     try:
-        call()
+        call(*args)
     except error:
         return
     raise AssertionError(f"{sentence}; {error.__name__} was expected")

@@ -81,7 +81,7 @@ def _units(parameters: tuple[Parameter, ...], values: Mapping[str, Value]) -> Un
 
 
 def quadratic(n_parameters: int = 2, seed: int = 0, noise: Noise = "none") -> Landscape:
-    """1 - mean of squared distances to an optimum in [0.55, 0.9]^n, over reals that start at 0.25."""
+    """One minus the mean squared distance to an optimum in [0.55, 0.9]^n; reals that start at 0.25."""
     rng = np.random.default_rng(seed)
     parameters: tuple[Parameter, ...] = tuple(
         Real(f"x{i}", val=0.25, min=0.0, max=1.0) for i in range(n_parameters)
@@ -96,7 +96,7 @@ def quadratic(n_parameters: int = 2, seed: int = 0, noise: Noise = "none") -> La
 
 
 def ackley(n_parameters: int = 10, seed: int = 0, noise: Noise = "none") -> Landscape:
-    """Ackley's function upside down, 20 + e at most, in [-10, 10]^n around an optimum drawn from the inner half."""
+    """Ackley's function upside down, at most 20 + e, in [-10, 10]^n around an optimum in the inner half."""
     rng = np.random.default_rng(seed)
     parameters: tuple[Parameter, ...] = tuple(
         Real(f"x{i}", val=-8.0, min=-10.0, max=10.0) for i in range(n_parameters)
@@ -113,7 +113,7 @@ def ackley(n_parameters: int = 10, seed: int = 0, noise: Noise = "none") -> Land
 
 
 def _mixed_parameters(rng: np.random.Generator, n: int) -> tuple[Parameter, ...]:
-    """A quarter categoricals, the rest in turn logarithmic integers, integers, stepped and continuous reals."""
+    """A quarter categoricals, the others logarithmic integers, integers, stepped and continuous reals."""
     made: list[Parameter] = []
     for i in range(n):
         if i % 4 == 3:

@@ -45,7 +45,9 @@ def verdict(result: _Result, started: RunStarted | None) -> list[Line]:
     if result.get("error"):
         lines.append(Line(f"{name}: failed: {result['error']}", "red"))
     elif not result.get("significant"):
-        lines.append(Line(f"{name}: {NOTHING_WON} (tactician show {run_id})"))
+        ended = _TITLES.get(str(result.get("stopped_because")))
+        early = "" if ended is None else f"{ended}; "
+        lines.append(Line(f"{name}: {early}{NOTHING_WON} (tactician show {run_id})"))
     else:
         claims = "; ".join(
             f"{_said(found)} against {reference_name(found['reference'], started)}"

@@ -21,7 +21,6 @@ from tactician.events import (
     BenchmarkFinished,
     BenchmarkStarted,
     Event,
-    Learned,
     Notice,
     RunFinished,
     RunStarted,
@@ -50,6 +49,8 @@ from tactician.observers._text import (
 from tactician.outcomes import Outcome
 
 __all__ = ["ConsoleObserver", "make_console"]
+
+_ARMS = ("candidate", "reference", "control")
 
 
 class ConsoleObserver:
@@ -169,7 +170,7 @@ class ConsoleObserver:
                 return [_notice(event)]
             case RunFinished():
                 return self._end_of_round() + closing(event.result, self._started)
-            case Applied() | BenchmarkStarted() | BenchmarkFinished() | Learned() | _:
+            case _:
                 return []
 
     def _baseline(self, event: BaselineMeasured) -> list[Line]:
@@ -221,13 +222,14 @@ class ConsoleObserver:
 
     def _end_of_round(self) -> list[Line]:
         """The line of a round: its arms come in random order, and are read side by side."""
-        arms = sorted(
-            self._round.items(), key=lambda arm: ["candidate", "reference", "control"].index(arm[0])
-        )
+        # Known arms in their order, then whatever else there may be.
+        arms = [
+            *(arm for arm in _ARMS if arm in self._round),
+            *(arm for arm in self._round if arm not in _ARMS),
+        ]
+        said = ", ".join(f"{arm} {self._round[arm]}" for arm in arms)
         self._round = {}
-        if not arms:
-            return []
-        return [Line(f"  Round {self._round_number}: " + ", ".join(f"{arm} {value}" for arm, value in arms))]
+        return [Line(f"  Round {self._round_number}: {said}")] if said else []
 
     def _metric(self) -> str:
         return "value" if self._started is None else self._started.experiment.metric.name

@@ -29,7 +29,7 @@ def runs_table(summaries: Sequence[RunSummary]) -> RenderableType:
         table.add_row(
             summary.id,
             _state(summary),
-            Text(clean(summary.workload_name)),
+            Text(clean(summary.workload_name) + _kind(summary)),
             summary.algorithm,
             str(summary.trials),
             _gain(summary),
@@ -126,6 +126,12 @@ def _state(summary: RunSummary) -> Text:
     if summary.crashed:
         return Text("crashed", "red")
     return Text(summary.state, _STYLES.get(summary.state, "red"))
+
+
+def _kind(summary: RunSummary) -> str:
+    if summary.dry_run:
+        return " (dry run)"
+    return " (throw-away)" if summary.throw_away else ""
 
 
 def _gain(summary: RunSummary) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from tactician.storage.errors import HistoryError, NewerHistoryError
 from tactician.storage.schema import REVISION
 
 _BUSY_SECONDS = 5.0
+_SMALLEST_FREE = 256 * 1024
 _WRITING = "tactician_writing"
 _ADVICE = "set TACTICIAN_HOME to a folder that can be written"
 
@@ -181,6 +183,9 @@ def _explained(path: Path, verb: str, error: OSError | DatabaseError) -> History
     else:
         cause = str(error.orig) if error.orig is not None else str(error)
     advice = f"; {_ADVICE}"
+    if "I/O error" in cause and _is_full(path):
+        # What SQLite says where there is no space left for its -shm file.
+        cause = "No space left on device"
     if "full" in cause or "No space" in cause:
         advice = f"; make room on that file system, or {_ADVICE}"
     elif "locked" in cause:
@@ -188,3 +193,10 @@ def _explained(path: Path, verb: str, error: OSError | DatabaseError) -> History
     elif "not a database" in cause or "malformed" in cause:
         advice = "; move the file away, and a new one is made"
     return HistoryError(f"the history {path} cannot be {verb}: {cause}{advice}")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _SMALLEST_FREE
+    except OSError:
+        return False

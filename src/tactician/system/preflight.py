@@ -13,6 +13,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from oppertune.core.values import Categorical, Value
 from tactician import catalogue
@@ -134,7 +135,8 @@ class _Look:
         self.original[tuned.name] = value
         start = value if tuned.start is None else tuned.start
         nearest = _nearest(tuned, start)
-        return replace(tuned, parameter=replace(tuned.parameter, val=nearest))
+        parameter: Any = tuned.parameter
+        return replace(tuned, parameter=replace(parameter, val=nearest))
 
     def _probe(self, path: str, tuned: TunedParameter, place: Place) -> None:
         try:

@@ -84,7 +84,8 @@ def _reachable(content: journal.Content) -> tuple[list[dict[str, Any]], list[Lef
     home, here = content.header.get("namespace", ""), files.namespace_identity()
     if not home or home == here:
         return content.pending(), [], ""
-    reachable, elsewhere = [], []
+    reachable: list[dict[str, Any]] = []
+    elsewhere: list[dict[str, Any]] = []
     for undo in content.pending():
         foreign = any(not netns and files.is_per_namespace(path) for path, netns, _ in undo["expected"])
         (elsewhere if foreign else reachable).append(undo)

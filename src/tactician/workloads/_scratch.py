@@ -36,14 +36,25 @@ def scratch(directory: Path) -> Iterator[Path]:
     run removes it.
     """
     _sweep(directory)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    folder, lock = _locked_folder(directory)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _locked_folder(directory: Path) -> tuple[Path, int]:
+    """Make a folder and lock it; return it and the lock's file descriptor."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
+        # Before it is locked another run may take the folder for a leftover.
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
 
 
 def _sweep(directory: Path) -> None:

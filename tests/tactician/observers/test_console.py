@@ -302,6 +302,11 @@ def test_quiet_is_warnings_and_the_verdict() -> None:
     ]
 
 
+def test_quiet_tells_an_interrupted_run_from_a_finished_one() -> None:
+    text = piped([RunFinished(RUN, result(stopped_because="interrupted"))], quiet=True)
+    assert "Optimization Interrupted; no significant improvement; keep the defaults" in text
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_signs_become_words_where_the_encoding_lacks_them(encoding: str) -> None:
     text = piped([*STREAMS["won"], Notice(RUN, "café ☕")], encoding=encoding)
@@ -365,8 +370,11 @@ def test_a_real_terminal_is_recognised_and_a_dumb_one_spared(
         observer(TrialStarted(RUN, 1, {}, 2, 60.0))
         observer(BenchmarkStarted(RUN, "trial", "true", 30.0))
         observer(RunFinished(RUN, result()))
+        stream.write("THE END")
         stream.flush()
-        text = os.read(leader, 100_000).decode()
+        text = ""
+        while "THE END" not in text:
+            text += os.read(leader, 100_000).decode("utf-8", "replace")
     os.close(leader)
     assert ("trial 1 of 2" in text) == (term == "xterm")
 

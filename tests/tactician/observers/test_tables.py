@@ -87,6 +87,8 @@ def test_states_and_gains_are_told_apart() -> None:
     assert "crashed" in shown(runs_table([summary(crashed=True)]))
     assert "running" in shown(runs_table([summary()]))
     assert "none" in shown(runs_table([summary(improvement=0.0)]))
+    assert "w (dry run)" in shown(runs_table([summary(dry_run=True)]))
+    assert "w (throw-away)" in shown(runs_table([summary(throw_away=True)]))
     assert "no run yet" in shown(runs_table([]))
 
 

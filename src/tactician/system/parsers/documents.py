@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DECODER = json.JSONDecoder(parse_int=float)
 _BEGINNING = re.compile(r'^[ \t]{0,40}(?=\{\s{0,200}["}]|\[\s{0,200}[]\[{"0-9tfnN-])', re.MULTILINE)
 _REST_OF_LINE = re.compile(r"[ \t,]{0,40}(?:\n|\Z)")
 _DEEPEST = 20
 _LONGEST_NAME = 300
-_RECURSION_COST = 100_000
+_RECURSION_COST = 1_000_000
+_MOST_DOCUMENTS = 10_000
 
 
 def documents(text: str) -> Iterator[tuple[object, int, int]]:
     """Yield each JSON object or list that begins on a line of its own, with its start and end.
 
     Whole numbers come as floats. The work is bounded by the size of the text however many
-    beginnings of documents turn out to be none.
+    beginnings of documents turn out to be none. Of more than ten thousand the last ones count.
     """
     if "{" not in text and "[" not in text:
         return
     budget = 2 * len(text) + 1_000_000
-    position = 0
+    position = _start(text)
     while budget > 0:
         match = _BEGINNING.search(text, position)
         if match is None:
@@ -44,11 +45,20 @@ def documents(text: str) -> Iterator[tuple[object, int, int]]:
                 yield document, start, position
 
 
-def without_documents(text: str) -> str:
-    """Return the text around the JSON documents."""
+def _start(text: str) -> int:
+    position = len(text)
+    for _ in range(_MOST_DOCUMENTS):
+        position = max(text.rfind("\n{", 0, position), text.rfind("\n[", 0, position))
+        if position < 0:
+            return 0
+    return position
+
+
+def around(text: str, found: Iterable[tuple[object, int, int]]) -> str:
+    """Return the text around these documents."""
     kept: list[str] = []
     position = 0
-    for _, start, end in documents(text):
+    for _, start, end in found:
         kept.append(text[position:start])
         position = end
     return "".join([*kept, text[position:]])

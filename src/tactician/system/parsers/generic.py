@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
-from tactician.system.parsers.documents import documents, errors, numbers, without_documents
+from tactician.system.parsers.documents import around, documents, errors, numbers
 from tactician.system.parsers.lines import quoted
 from tactician.system.parsers.metrics import Findings, ParsedMetric, metric
 from tactician.system.parsers.units import Quantity, leading_number, parse_quantity
@@ -16,6 +17,7 @@ MOST_METRICS = 2000
 ALONE = "value"
 """The name of a number that is the whole output."""
 
+_MOST_LINES = 20_000
 _LONGEST_LINE = 1000
 _LONGEST_NAME = 80
 _PAIR = re.compile(r"(?<![\w./%-])([A-Za-z_][\w./%-]{0,79})=(?=[-+.\d])([^\s,;]{1,40})")
@@ -26,12 +28,15 @@ _WORD_CHARACTER = re.compile(r"[A-Za-z_]")
 def parse_plain(text: str) -> Findings:
     """Return the numbers of plain lines and JSON documents; the last value of a name wins."""
     found: dict[str, ParsedMetric] = {}
-    for name, quantity in _last_first(text):
+    parts = list(documents(text))
+    for name, quantity in _last_first(around(text, parts), [document for document, _, _ in parts]):
         if name not in found:
             found[name] = metric(name, quantity.value, quantity.unit)
             if len(found) >= MOST_METRICS:
                 break
-    problems = [f"the output reports an error: {said}" for said in _json_errors(text)]
+    problems = [
+        f"the output reports an error: {said}" for document, _, _ in parts for said in errors(document)
+    ]
     if not found and len(text) < _LONGEST_LINE and (alone := _alone(text)) is not None:
         found[ALONE] = metric(ALONE, alone.value, alone.unit)
     return Findings(list(reversed(found.values())), quoted(problems))
@@ -43,7 +48,7 @@ def wrapped_metrics(text: str) -> list[ParsedMetric]:
     No tool prints such lines; a script around a tool does, and then means the number it printed.
     """
     found: dict[str, ParsedMetric] = {}
-    kept = [line for line in without_documents(text).split("\n") if _WRAPPED.match(line)]
+    kept = [line for line in text.split("\n") if _WRAPPED.match(line)] if "_" in text else []
     for name, quantity in _lines_last_first(kept):
         if name not in found:
             found[name] = metric(name, quantity.value, quantity.unit)
@@ -52,17 +57,19 @@ def wrapped_metrics(text: str) -> list[ParsedMetric]:
     return list(reversed(found.values()))
 
 
-def _last_first(text: str) -> Iterator[tuple[str, Quantity]]:
-    yield from _lines_last_first(without_documents(text).split("\n"))
-    for document, _, _ in reversed(list(documents(text))):
+def _last_first(lines: str, found: Sequence[object]) -> Iterator[tuple[str, Quantity]]:
+    yield from _lines_last_first(lines.split("\n"))
+    for document in reversed(found):
         for name, value in numbers(document):
             yield name, Quantity(value, "")
 
 
 def _lines_last_first(lines: Sequence[str]) -> Iterator[tuple[str, Quantity]]:
-    for line in reversed(lines):
-        if len(line) <= _LONGEST_LINE and (":" in line or "=" in line):
-            yield from reversed(list(_of_line(line.strip())))
+    candidates = (
+        line for line in reversed(lines) if len(line) <= _LONGEST_LINE and (":" in line or "=" in line)
+    )
+    for line in islice(candidates, _MOST_LINES):
+        yield from reversed(list(_of_line(line.strip())))
 
 
 def _of_line(line: str) -> Iterator[tuple[str, Quantity]]:
@@ -103,8 +110,3 @@ def _alone(text: str) -> Quantity | None:
         return None
     quantity = parse_quantity(text)
     return quantity if quantity is not None and (found[1] == "" or quantity.unit) else None
-
-
-def _json_errors(text: str) -> Iterator[str]:
-    for document, _, _ in documents(text):
-        yield from errors(document)
