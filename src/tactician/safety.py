@@ -10,6 +10,7 @@ from tactician.errors import Problem
 from tactician.experiment import Experiment, TunedParameter
 
 _FEW = 64
+_SYSCTL_ROOT = "/proc/sys/"
 
 
 def refusals(experiment: Experiment, allow_durability: Collection[str] = ()) -> list[Problem]:
@@ -22,8 +23,13 @@ def refusals(experiment: Experiment, allow_durability: Collection[str] = ()) -> 
     problems = []
     for index, tuned in enumerate(experiment.parameters):
         path = f"action_space[{index}]"
-        if tuned.kind == "sysctl":
+        if is_sysctl(tuned):
             problems += _sysctl_refusals(path, tuned)
+        if experiment.throw_away and tuned.on_host and not _key(tuned.target).startswith("net."):
+            message = (
+                f"{tuned.name} belongs to the whole host, which a throw-away network namespace does not hold"
+            )
+            problems.append(Problem(f"{path}.param", message))
         if tuned.name not in allow_durability:
             problems += _durability_refusals(path, tuned)
     return problems
@@ -50,7 +56,7 @@ def unknown(experiment: Experiment) -> list[str]:
     return [
         tuned.name
         for tuned in experiment.parameters
-        if tuned.kind == "sysctl" and catalogue.entry(_key(tuned.target)) is None
+        if is_sysctl(tuned) and catalogue.entry(_key(tuned.target)) is None
     ]
 
 
@@ -112,6 +118,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def is_sysctl(tuned: TunedParameter) -> bool:
+    """Whether it is a sysctl, also where it was given as a path below /proc/sys."""
+    return tuned.kind == "sysctl" or (tuned.kind == "sysfs" and tuned.target.startswith(_SYSCTL_ROOT))
+
+
 def _key(target: str) -> str:
     """Return the catalogue's name of a sysctl target: dotted, without a field index."""
-    return target.partition("[")[0].replace("/", ".")
+    return target.removeprefix(_SYSCTL_ROOT).partition("[")[0].replace("/", ".")

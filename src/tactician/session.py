@@ -241,7 +241,8 @@ class Session:
             return
         self._closed = True
         with self.interrupts.held():
-            self._bench.benchmark.teardown()
+            if self._began is not None:
+                self._bench.benchmark.teardown()
             self._release(True)
 
     def abandon(self) -> None:

@@ -36,6 +36,7 @@ from tactician.system.home import Home
 from tactician.system.hostlock import HostLock
 from tactician.system.preflight import Preflight, inspect
 from tactician.system.procfs import ProcMonitor
+from tactician.system.sysctl import is_per_namespace
 from tactician.trial import Bench
 from tactician.tuner import Replayed, Tuner
 from tactician.undo.recover import Recovery, recover_folder
@@ -134,47 +135,67 @@ def wire(
     check(experiment, options)
     with contextlib.ExitStack() as stack:
         netns = namespace.path_of(experiment.network_namespace)
-        lock = HostLock(netns)
+        locks = _locks(experiment, netns)
         recovered: list[Recovery] = []
         if not options.dry_run:
-            lock.acquire()
-            stack.callback(lock.release)
+            for lock in locks:
+                lock.acquire()
+                stack.callback(lock.release)
             recovered = recover(home)
         host = RealHost(options.root)
         seen = _inspected(experiment, options, host, netns)
         ready = dataclasses.replace(seen.experiment, random_seed=_seed(experiment, resume))
         run_id = resume.id if resume else new_run_id()
         history = History(home.history)
-        bench, release = _bench(ready, seen, options, host, home, lock, run_id, netns)
+        bench, release = _bench(ready, seen, options, host, home, locks, run_id, netns)
         stack.pop_all()
-        all_observers: list[Callable[[Event], None]] = [history.observer(), *observers]
-        session = Session(
-            ready,
-            bench,
-            run_id=run_id,
-            original=seen.original,
-            observers=all_observers,
-            clock=time.monotonic,
-            release=release,
-        )
-        try:
-            if resume is None:
-                history.create_run(
-                    run_id,
-                    ready,
-                    dry_run=options.dry_run,
-                    host=facts.summary(),
-                    original=seen.original,
-                    baseline=session.baseline,
-                )
-            else:
-                history.continue_run(run_id)
-            tuner = _tuner(session, seen, options, resume)
-        except BaseException:
-            session.close()
-            raise
+    session = _session(ready, seen, bench, release, run_id, history, observers)
+    try:
+        _enter_in_history(history, session, options, resume)
+        tuner = _tuner(session, seen, options, resume)
+    except BaseException:
+        session.close()
+        raise
     _tell(session, seen, recovered)
     return Wired(session, tuner, run_id)
+
+
+def _session(
+    experiment: Experiment,
+    seen: Preflight,
+    bench: Bench,
+    release: Callable[[bool], None],
+    run_id: str,
+    history: History,
+    observers: Observers,
+) -> Session:
+    def warn(text: str) -> None:
+        session.notice(text, warning=True)
+
+    session = Session(
+        experiment,
+        bench,
+        run_id=run_id,
+        original=seen.original,
+        observers=[history.observer(warn), *observers],
+        clock=time.monotonic,
+        release=release,
+    )
+    return session
+
+
+def _enter_in_history(history: History, session: Session, options: Options, resume: RunRecord | None) -> None:
+    if resume is not None:
+        history.continue_run(resume.id)
+        return
+    history.create_run(
+        session.run_id,
+        session.experiment,
+        dry_run=options.dry_run,
+        host=facts.summary(),
+        original=session.original,
+        baseline=session.baseline,
+    )
 
 
 def open_environment(config: str | Path, *, dry_run: bool = False, observers: Observers = ()) -> TuningEnv:
@@ -189,6 +210,14 @@ def open_environment(config: str | Path, *, dry_run: bool = False, observers: Ob
         raise PreflightError([Problem("network_namespace", message)])
     wired = wire(experiment, Options(dry_run=dry_run), observers)
     return TuningEnv(wired.session)
+
+
+def _locks(experiment: Experiment, netns: str) -> list[HostLock]:
+    """Return the locks to take: the namespace's, and the host's own where host-wide values are tuned too."""
+    locks = [HostLock(netns)]
+    if netns and any(tuned.on_host and not is_per_namespace(tuned) for tuned in experiment.parameters):
+        locks.append(HostLock())
+    return locks
 
 
 def _inspected(experiment: Experiment, options: Options, host: RealHost, netns: str) -> Preflight:
@@ -209,13 +238,13 @@ def _bench(
     options: Options,
     host: RealHost,
     home: Home,
-    lock: HostLock,
+    locks: Sequence[HostLock],
     run_id: str,
     netns: str,
 ) -> tuple[Bench, Callable[[bool], None]]:
     rendered = lambda configuration: render(experiment, configuration)  # noqa: E731
     if options.dry_run:
-        return _simulated_bench(experiment, seen, host, rendered), lambda clean: lock.release()
+        return _simulated_bench(experiment, seen, host, rendered), lambda clean: None
     workload = experiment.workload
     header = run_header(
         run_id,
@@ -224,7 +253,7 @@ def _bench(
         throw_away=experiment.throw_away,
     )
     journal = RunJournal.create(home.journals, header)
-    guardian = GuardianProcess(journal.file.path, lock)
+    guardian = GuardianProcess(journal.file.path, *locks)
     home.register()
 
     def release(clean: bool) -> None:
@@ -234,7 +263,8 @@ def _bench(
             home.unregister()
         else:
             journal.file.release()
-        lock.release()
+        for lock in locks:
+            lock.release()
 
     bench = Bench(
         host,

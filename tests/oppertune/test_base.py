@@ -293,7 +293,7 @@ def test_files_that_are_no_state_are_refused(tmp_path):
     assert load_tuning_instance(path).predict().prediction == algorithm.predict().prediction
     assert load_tuning_instance(path).constraints == algorithm.constraints
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(StateError, match="of UniformRandom, not of Identity"):
+    with pytest.raises(StateError, match="of UniformRandom, not"):
         Identity.load(path)
     with pytest.raises(StateError):
         UniformRandom.load(io.BytesIO(b"\x80\x04N."))
@@ -321,7 +321,7 @@ def test_files_that_are_no_state_are_refused(tmp_path):
         with pytest.raises(StateError, match=says):
             load_tuning_instance(path)
     algorithm.connection = object()
-    with pytest.raises(StateError, match="attributes.connection"):
+    with pytest.raises(StateError, match=r"attributes\.connection"):
         algorithm.save(path)
 
 

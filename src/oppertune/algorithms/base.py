@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
 
 from oppertune.core.encoding import from_inside, to_inside
-from oppertune.core.requests import Draw, Request, RequestLedger, checked_reward
+from oppertune.core.requests import CLEARED, REWARDED, Draw, Request, RequestLedger, checked_reward
 from oppertune.core.rewards import RewardTable, RobustScaler
 from oppertune.core.space import Constraint, Space
 from oppertune.core.state import fingerprint, load_state, save_state, stateful
@@ -338,17 +338,18 @@ class Algorithm(ABC):
             raise RewardError(
                 f"{type(self).__name__} takes sequences of rewards: store_reward(), then set_reward(None)"
             )
-        requests = self._requests_of(context_id)
-        for request in requests:
-            self._ledger.close(request)
-        self._learn(requests[-1], reward)
+        *older, newest = self._requests_of(context_id)
+        for request in older:
+            self._ledger.close(request, CLEARED)
+        self._ledger.close(newest)
+        self._learn(newest, reward)
 
     def _reward_stored(self, context_id: ContextIdType) -> None:
         requests = self._requests_of(context_id)
         if all(request.reward is None for request in requests):
             raise RewardError("set_reward(None) needs at least one reward that store_reward() has kept")
         for request in requests:
-            self._ledger.close(request)
+            self._ledger.close(request, CLEARED if request.reward is None else REWARDED)
         if self._flags.supports_sequence_of_rewards:
             self._learn_sequence(requests)
             return

@@ -26,6 +26,8 @@ from oppertune.errors import InvalidArgumentError, RewardError, RewardTypeError,
 REMEMBERED_IDS = 4096
 """So many ids of closed requests are kept, only to say why they are closed."""
 
+REWARDED, LAPSED, CLEARED = "was rewarded", "lapsed", "was cleared with its context"
+
 
 def checked_reward(reward: object) -> float:
     """The reward as a float.
@@ -132,7 +134,7 @@ class RequestLedger:
         if request is not None:
             return request
         why = self._closed.get(request_id)
-        if why == "rewarded":
+        if why == REWARDED:
             raise RewardError(f"request {request_id!r} has its reward already; a second one cannot be learnt")
         if why is not None:
             raise UnknownRequestError(f"request {request_id!r} is no longer open: it {why}")
@@ -148,7 +150,7 @@ class RequestLedger:
             raise RewardError(f"request {request_id!r} has its reward already; a second one cannot be stored")
         request.reward = reward
 
-    def close(self, request: Request, why: str = "rewarded") -> None:
+    def close(self, request: Request, why: str = REWARDED) -> None:
         """End one request."""
         del self._requests[request.id]
         siblings = self._contexts[request.draw.context.id]
@@ -165,7 +167,7 @@ class RequestLedger:
         self._contexts.setdefault(request.draw.context.id, {})[request.id] = request
 
     def _lapse_oldest(self) -> None:
-        self.close(next(iter(self._requests.values())), "lapsed")
+        self.close(next(iter(self._requests.values())), LAPSED)
 
     def _lapse_aged(self) -> None:
         if self.max_age is None:

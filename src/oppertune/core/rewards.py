@@ -64,8 +64,8 @@ class RewardTable:
 
     The score of a configuration with n rewards of mean m is (n m + k M) / (n + k), with M the mean of all
     rewards and k = sigma^2 / tau^2 the noise variance over the variance between configurations, both
-    estimated by the method of moments (James and Stein, 1961; Morris, 1983). While nothing was repeated k is
-    1 and the order is that of the means.
+    estimated by the method of moments (one-way analysis of variance; Morris, 1983). While nothing was
+    repeated k is 1 and the order is that of the means.
 
     Args:
         limit: so many configurations are kept; beyond that the worst are dropped.
@@ -115,9 +115,11 @@ class RewardTable:
         if degrees == 0 or len(rows) < 2:
             return 1.0
         noise = sum(squares for _, _, squares in rows) / degrees
-        center = sum(mean / len(rows) for _, mean, _ in rows)
-        between = sum((mean - center) * (mean - center) for _, mean, _ in rows) / (len(rows) - 1)
-        between -= noise * sum(1 / n for n, _, _ in rows) / len(rows)
+        total = sum(n for n, _, _ in rows)
+        center = sum(mean * (n / total) for n, mean, _ in rows)
+        # Weighted by n, so that a lone sample far out does not look like a difference between configurations.
+        between = sum(n * (mean - center) * (mean - center) for n, mean, _ in rows) - (len(rows) - 1) * noise
+        between /= total - sum(n * n for n, _, _ in rows) / total
         if not between > 0.01 * noise:  # also where either has overflowed
             return 100.0 if noise > 0 else 0.01
         return max(noise / between, 0.01)

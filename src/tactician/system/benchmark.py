@@ -14,7 +14,8 @@ from tactician.ports import BenchmarkRun, Journal
 from tactician.system import command
 from tactician.system.parsers import MetricNotFoundError, find_metric, parse_output
 
-_BRACES = re.compile(r"\{([^{}]*)\}")
+# Not ${name}: that is a variable of the shell.
+_BRACES = re.compile(r"(?<!\$)\{([^{}]*)\}")
 _TAIL = 2000
 _NOT_FOUND = 127
 _SETUP_SECONDS = 600.0

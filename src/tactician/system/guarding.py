@@ -98,12 +98,12 @@ class GuardianProcess:
 
     Args:
         journal: the file it will restore from.
-        lock: inherited, so that nobody starts while it restores.
+        locks: inherited, so that nobody starts while it restores.
     """
 
-    def __init__(self, journal: Path, lock: HostLock) -> None:
+    def __init__(self, journal: Path, *locks: HostLock) -> None:
         self._journal = journal
-        self._lock = lock
+        self._locks = locks
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -120,7 +120,7 @@ class GuardianProcess:
         if self._process is not None and self._process.poll() is None:
             return
         self._forget()
-        keep = (self._lock.fileno(),) if self._lock.fileno() >= 0 else ()
+        keep = tuple(lock.fileno() for lock in self._locks if lock.fileno() >= 0)
         try:
             process = spawn_guardian(_SCRIPT, self._journal, keep)
         except OSError as error:

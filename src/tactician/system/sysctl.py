@@ -9,7 +9,9 @@ from oppertune.core.values import Categorical, Integer, Parameter, Value
 from tactician import catalogue
 from tactician.experiment import TunedParameter
 from tactician.ports import Place
+from tactician.undo import files
 
+_SYSCTL_ROOT = "/proc/sys/"
 _FIELD = re.compile(r"^(?P<key>.+?)\[(?P<index>\d+)\]$")
 _CHOICE = re.compile(r"\[([^\]\s]+)\]")
 
@@ -84,12 +86,18 @@ class FileKnob:
 
 def file_knob(tuned: TunedParameter, netns: str = "") -> FileKnob:
     """Build the knob of a parameter that lives on the host."""
-    if tuned.kind == "sysfs":
+    target = tuned.target.removeprefix(_SYSCTL_ROOT)
+    if tuned.kind == "sysfs" and target == tuned.target:
         return FileKnob(tuned.parameter, Place(tuned.target, netns))
-    key, index = split_field(tuned.target)
+    key, index = split_field(target)
     known = catalogue.entry(key.replace("/", "."))
     coupled = [Place(path_of(name), netns) for name in known.pair] if known else []
     return FileKnob(tuned.parameter, Place(path_of(key), netns), index, coupled)
+
+
+def is_per_namespace(tuned: TunedParameter) -> bool:
+    """Whether the value belongs to a network namespace rather than to the whole host."""
+    return files.is_per_namespace(file_knob(tuned).place.path)
 
 
 def split_field(target: str) -> tuple[str, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DECODER = json.JSONDecoder(parse_int=float)
@@ -13,18 +14,20 @@ _DEEPEST = 20
 _LONGEST_NAME = 300
 _RECURSION_COST = 1_000_000
 _MOST_DOCUMENTS = 10_000
+_UNINDENTED = re.compile(r"\n[\[{]")
 
 
 def documents(text: str) -> Iterator[tuple[object, int, int]]:
     """Yield each JSON object or list that begins on a line of its own, with its start and end.
 
     Whole numbers come as floats. The work is bounded by the size of the text however many
-    beginnings of documents turn out to be none. Of more than ten thousand the last ones count.
+    beginnings of documents turn out to be none. Of tens of thousands the first and the last ones count.
     """
     if "{" not in text and "[" not in text:
         return
     budget = 2 * len(text) + 1_000_000
-    position = _start(text)
+    position = 0
+    count = 0
     while budget > 0:
         match = _BEGINNING.search(text, position)
         if match is None:
@@ -43,15 +46,14 @@ def documents(text: str) -> Iterator[tuple[object, int, int]]:
             # "[  5] 0.00-1.00 sec" and "[200] 15490 responses" begin like lists and are none.
             if _REST_OF_LINE.match(text, position):
                 yield document, start, position
+            count += 1
+            if count == _MOST_DOCUMENTS and _UNINDENTED.search(text, position):
+                position = _late_start(text, position)
 
 
-def _start(text: str) -> int:
-    position = len(text)
-    for _ in range(_MOST_DOCUMENTS):
-        position = max(text.rfind("\n{", 0, position), text.rfind("\n[", 0, position))
-        if position < 0:
-            return 0
-    return position
+def _late_start(text: str, position: int) -> int:
+    """Return where the last ten thousand possible documents after ``position`` begin."""
+    return deque((match.start() for match in _UNINDENTED.finditer(text, position)), _MOST_DOCUMENTS)[0]
 
 
 def around(text: str, found: Iterable[tuple[object, int, int]]) -> str:

@@ -34,9 +34,7 @@ def parse_plain(text: str) -> Findings:
             found[name] = metric(name, quantity.value, quantity.unit)
             if len(found) >= MOST_METRICS:
                 break
-    problems = [
-        f"the output reports an error: {said}" for document, _, _ in parts for said in errors(document)
-    ]
+    problems = [f"the output reports an error: {said}" for part in parts for said in errors(part[0])]
     if not found and len(text) < _LONGEST_LINE and (alone := _alone(text)) is not None:
         found[ALONE] = metric(ALONE, alone.value, alone.unit)
     return Findings(list(reversed(found.values())), quoted(problems))
@@ -65,9 +63,8 @@ def _last_first(lines: str, found: Sequence[object]) -> Iterator[tuple[str, Quan
 
 
 def _lines_last_first(lines: Sequence[str]) -> Iterator[tuple[str, Quantity]]:
-    candidates = (
-        line for line in reversed(lines) if len(line) <= _LONGEST_LINE and (":" in line or "=" in line)
-    )
+    short = (line for line in reversed(lines) if len(line) <= _LONGEST_LINE)
+    candidates = (line for line in short if ":" in line or "=" in line)
     for line in islice(candidates, _MOST_LINES):
         yield from reversed(list(_of_line(line.strip())))
 

@@ -39,14 +39,8 @@ def _result(line: str) -> list[ParsedMetric]:
         own = f"latency {match[1]}"
         return [metric(f"latency_{_STATISTIC[match[1]]}", shifted(float(match[2]), -3), "s", own)]
     if match := _CONNECTION.match(line):
-        return [
-            metric(
-                f"connection_time_{match[1]}",
-                shifted(float(match[2]), -3),
-                "s",
-                f"{match[1]} connection time",
-            )
-        ]
+        own = f"{match[1]} connection time"
+        return [metric(f"connection_time_{match[1]}", shifted(float(match[2]), -3), "s", own)]
     if match := _LAG.match(line):
         mean, worst = shifted(float(match[1]), -3), shifted(float(match[2]), -3)
         return [metric("schedule_lag_mean", mean, "s"), metric("schedule_lag_max", worst, "s")]

@@ -58,15 +58,15 @@ def _cyclictest(text: str) -> Findings:
     # The screen starts with "Min:1000000 ... Max: 0" before the first cycle.
     problems.extend(f"thread {name} made no cycle" for name, (cycles, _) in threads.items() if cycles == 0)
     counted = {name: each for name, each in threads.items() if each[0] > 0}
-    found = [
-        metric(f"latency_{name}", shifted(value, -6), "s") for name, value in _over_threads(counted).items()
-    ]
+    found = _microseconds("", _over_threads(counted))
     if len(counted) > 1:
         for name, (_, values) in counted.items():
-            found.extend(
-                metric(f"thread{name}.latency_{key}", shifted(us, -6), "s") for key, us in values.items()
-            )
+            found.extend(_microseconds(f"thread{name}.", values))
     return Findings(found, quoted(f"cyclictest: {problem}" for problem in problems))
+
+
+def _microseconds(prefix: str, values: Mapping[str, float]) -> list[ParsedMetric]:
+    return [metric(f"{prefix}latency_{name}", shifted(value, -6), "s") for name, value in values.items()]
 
 
 def _over_threads(threads: Mapping[str, tuple[float, Mapping[str, float]]]) -> dict[str, float]:
