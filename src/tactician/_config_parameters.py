@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from math import isclose, isqrt, sqrt
 
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
 from tactician._config_models import ActionItem, Document, type_hint
 from tactician._config_text import Findings, Where, near, shown, spelled
-from tactician.experiment import HOST_KINDS, KnobKind, TunedParameter
+from tactician.experiment import HOST_KINDS, KnobKind, TunedParameter, with_value
 
 _BRACES = re.compile(r"(?<!\$)\{([^{}\s]+)\}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -161,6 +160,7 @@ def read_parameters(doc: Document, found: Findings) -> tuple[TunedParameter, ...
             continue
         where: Where = ("action_space", index)
         kind = _kind(item, where, doc, found)
+        target = ""
         if kind is not None and item.param is not None:
             kinds.append((where, item.param, kind))
             _check_default(item, kind, where, doc, found)
@@ -262,7 +262,7 @@ def _numeric(item: ActionItem, family: str, where: Where, found: Findings) -> Pa
     if parameter is None or isinstance(item.default, str) or found.at((*where, "default")):
         return None
     if item.default is None:
-        return replace(parameter, val=parameter.nearest(_middle(item, low, high)))
+        return with_value(parameter, parameter.nearest(_middle(item, low, high)))
     nearest = parameter.nearest(item.default)
     if not low <= item.default <= high:
         found.add(
@@ -271,7 +271,7 @@ def _numeric(item: ActionItem, family: str, where: Where, found: Findings) -> Pa
     elif not isclose(float(nearest), item.default, rel_tol=1e-9, abs_tol=1e-12):
         steps = f"the steps of {item.step} from {low}"
         found.add((*where, "default"), f"{item.default} is not on {steps}; the nearest is {nearest}")
-    return replace(parameter, val=nearest)
+    return with_value(parameter, nearest)
 
 
 def _check_range(item: ActionItem, where: Where, found: Findings) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from oppertune.core.space import Constraint
 from oppertune.core.values import Parameter, Value
@@ -26,6 +26,13 @@ DEFAULT_STATE_METRICS = (
     "memory_pressure",
 )
 """Observed when a configuration names no ``state_space``; each is a share in [0, 1] over the run."""
+
+
+def with_value(parameter: Parameter, value: Value) -> Parameter:
+    """Return the same parameter with another current value."""
+    changed: Any = parameter  # the types of the three kinds of value differ, which a checker cannot follow
+    moved: Parameter = replace(changed, val=value)
+    return moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections import deque
 from typing import Any
@@ -60,22 +61,22 @@ class RobustScaler:
 
 
 class RewardTable:
-    """Mean rewards by configuration, shrunk towards the mean of all so that luck alone does not win.
+    """Mean rewards by configuration, judged so that a lucky measurement does not win by noise alone.
 
-    The score of a configuration with n rewards of mean m is (n m + k M) / (n + k), with M the mean of all
-    rewards and k = sigma^2 / tau^2 the noise variance over the variance between configurations, both
+    The score of a configuration with n rewards of mean m is its posterior mean less one posterior standard
+    deviation, (n m + k M) / (n + k) - sigma / sqrt(n + k), with M the mean of all rewards, sigma^2 the noise
+    variance, and k = sigma^2 / tau^2, where tau^2 is the variance between configurations. Both variances are
     estimated by the method of moments (one-way analysis of variance; Morris, 1983). While nothing was
-    repeated k is 1 and the order is that of the means.
+    repeated the order is that of the means.
 
     Args:
-        limit: so many configurations are kept; beyond that the worst are dropped.
+        limit: so many configurations are kept; beyond twice as many the worst are dropped.
     """
 
     def __init__(self, limit: int = 2000) -> None:
         self._limit = limit
-        self._rows: dict[
-            tuple[Value, ...], list[float]
-        ] = {}  # configuration: n, mean, sum of squares about it
+        # By configuration: n, mean, and sum of squares about the mean.
+        self._rows: dict[tuple[Value, ...], list[float]] = {}
         self._count = 0
         self._mean = 0.0
 
@@ -99,36 +100,38 @@ class RewardTable:
 
     def best(self) -> tuple[Value, ...] | None:
         """The configuration with the highest score; the earlier one of equals. None before any reward."""
-        if not self._rows:
-            return None
-        k = self._shrinkage()
-        return max(self._rows, key=lambda configuration: self._score(configuration, k))
+        return self._by_score()[0] if self._rows else None
 
-    def _score(self, configuration: tuple[Value, ...], k: float) -> float:
-        n, mean, _ = self._rows[configuration]
-        return mean * (n / (n + k)) + self._mean * (k / (n + k))
+    def _by_score(self) -> list[tuple[Value, ...]]:
+        """All configurations, best first."""
+        k, sigma = self._variances()
 
-    def _shrinkage(self) -> float:
-        """K = sigma^2 / tau^2, between 0.01 and 100."""
+        def score(configuration: tuple[Value, ...]) -> float:
+            n, mean, _ = self._rows[configuration]
+            return mean * (n / (n + k)) + self._mean * (k / (n + k)) - sigma / math.sqrt(n + k)
+
+        return sorted(self._rows, key=score, reverse=True)
+
+    def _variances(self) -> tuple[float, float]:
+        """``k``, between 0.01 and 100, and ``sigma``; 1 and 0 while they cannot be known."""
         rows = list(self._rows.values())
         degrees = sum(n - 1 for n, _, _ in rows)
         if degrees == 0 or len(rows) < 2:
-            return 1.0
+            return 1.0, 0.0
         noise = sum(squares for _, _, squares in rows) / degrees
         total = sum(n for n, _, _ in rows)
         center = sum(mean * (n / total) for n, mean, _ in rows)
         # Weighted by n, so that a lone sample far out does not look like a difference between configurations.
         between = sum(n * (mean - center) * (mean - center) for n, mean, _ in rows) - (len(rows) - 1) * noise
         between /= total - sum(n * n for n, _, _ in rows) / total
-        if not between > 0.01 * noise:  # also where either has overflowed
-            return 100.0 if noise > 0 else 0.01
-        return max(noise / between, 0.01)
+        if not math.isfinite(noise) or not math.isfinite(between):
+            return 1.0, 0.0
+        if noise == 0.0:
+            return 0.01, 0.0
+        return min(max(noise / max(between, 0.01 * noise), 0.01), 100.0), math.sqrt(noise)
 
     def _drop_the_worst(self) -> None:
-        k = self._shrinkage()
-        kept = set(
-            sorted(self._rows, key=lambda configuration: self._score(configuration, k))[-self._limit :]
-        )
+        kept = set(self._by_score()[: self._limit])
         self._rows = {
             configuration: row for configuration, row in self._rows.items() if configuration in kept
         }

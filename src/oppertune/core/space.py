@@ -292,9 +292,8 @@ class Space:
         moved: dict[str, Value] = {}
         for name, value in start.items():
             goal = self._anchor[name]
-            if isinstance(value, str) or isinstance(goal, str):  # pragma: no cover - groups hold numbers only
-                continue
-            moved[name] = self._by_name[name].nearest(value + share * (goal - value))
+            if not isinstance(value, str) and not isinstance(goal, str):
+                moved[name] = self._by_name[name].nearest(value + share * (goal - value))
         for constraint in constraints:
             # On a straight line an equation would hold at its end only; so one side follows the other.
             if constraint.operator == "==" and not constraint.holds(moved):

@@ -13,12 +13,11 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from oppertune.core.values import Categorical, Value
 from tactician import catalogue
 from tactician.errors import Problem
-from tactician.experiment import Experiment, TunedParameter
+from tactician.experiment import Experiment, TunedParameter, with_value
 from tactician.ports import Place
 from tactician.system import facts
 from tactician.system.command import minimal_environment
@@ -135,8 +134,7 @@ class _Look:
         self.original[tuned.name] = value
         start = value if tuned.start is None else tuned.start
         nearest = _nearest(tuned, start)
-        parameter: Any = tuned.parameter
-        return replace(tuned, parameter=replace(parameter, val=nearest))
+        return replace(tuned, parameter=with_value(tuned.parameter, nearest))
 
     def _probe(self, path: str, tuned: TunedParameter, place: Place) -> None:
         try:

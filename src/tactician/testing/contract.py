@@ -141,7 +141,8 @@ def example_result(run: str, here: Configuration, there: Configuration) -> dict[
     return {
         "success": True, "run_id": run, "workload_name": "example", "algorithm": "ppo", "dry_run": False,
         "restored": True, "stopped_because": "budget", "error": None, "trials": 2, "failed_trials": 1,
-        "gradient_steps": 4, "benchmark_seconds": 3.0, "baseline": {"median": 100.0, "unit": "1/s", "runs": 1},
+        "gradient_steps": 4, "benchmark_seconds": 3.0,
+        "baseline": {"median": 100.0, "unit": "1/s", "runs": 1},
         "original": dict(here), "candidate": dict(there), "best_config": dict(here), "improvement": 0.0,
         "improvement_interval": None, "significant": False, "verdicts": [], "reward_metric": "ops",
         "network_namespace": None, "not_restored": [], "notices": [],
