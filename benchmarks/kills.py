@@ -59,7 +59,9 @@ class Tally:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--host", action="store_true", help="harmless keys of this host, not a namespace")
     parser.add_argument("--seed", type=int, default=None)
@@ -201,7 +203,8 @@ def report(tally: Tally, runs: int) -> int:
     print(f"{runs} runs killed: {dict(tally.counts)}")
     if mending:
         middle = mending[len(mending) // 2]
-        print(f"mended by the guardian alone: median {middle * 1000:.0f} ms, slowest {mending[-1] * 1000:.0f} ms")
+        slowest = mending[-1]
+        print(f"mended by the guardian alone: median {1000 * middle:.0f} ms, slowest {1000 * slowest:.0f} ms")
     print(f"left changed or with survivors: {len(tally.failures)}")
     for failure in tally.failures:
         print(f"  {failure}")

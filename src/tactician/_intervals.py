@@ -15,7 +15,8 @@ The argument, in the order of the code:
    no seed, and the work grows with the rounds, not with ``3 ** rounds``.
 4. *The interval inverts the test.* An effect is inside when the values, with it taken out of the first arm,
    do not reject. With the clip held still each p-value is monotone in the effect, because for every
-   relabelling the gap between the observed and the relabelled sum is; so the set is an interval.
+   relabelling the gap between the observed and the relabelled sum is; so the set is an interval. The clip
+   does move a little with the effect; a claim therefore also asks for the test of zero itself.
 
 Rows are rounds; column 0 is the arm in question; more is better. Effects are added, so callers pass logs.
 """

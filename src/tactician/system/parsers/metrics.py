@@ -18,7 +18,7 @@ _USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "transactions_per_second": ("tps", "transactions_per_sec", "throughput"),
     "requests_per_second": ("rps", "requests_per_sec", "throughput"),
     "operations_per_second": ("ops_per_second", "ops_per_sec", "ops", "throughput"),
-    "events_per_second": ("eps", "operations_per_second", "ops_per_second", "throughput"),
+    "events_per_second": ("eps", "operations_per_second", "ops_per_second", "ops", "throughput"),
     "queries_per_second": ("qps",),
     "bytes_per_second": ("bandwidth",),
     "bits_per_second": ("bitrate", "bandwidth", "throughput"),
@@ -33,7 +33,7 @@ _USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "latency_stddev": ("latency_stdev",),
 }
 _LOWER_IS_BETTER = re.compile(
-    r"latency|(?:^|[^a-z])(?:p\d\d|time|delay|duration|elapsed|wait|jitter|lag|took|re(?:transmits|tries|connects)|lost|errors?"
+    r"latenc|(?:^|[^a-z])(?:p\d\d|time|delay|duration|elapsed|wait|jitter|lag|took|re(?:transmits|tries|connects)|lost|errors?"
     r"|fail(?:ed|ures?)|seconds|secs|stddev|stdev)(?![a-z])"
 )
 _HIGHER_IS_BETTER = re.compile(
