@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,36 +32,43 @@ def network() -> Iterator[support.Namespace]:
 
 
 @pytest.fixture(scope="session")
-def plain_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+def plain_python() -> Iterator[str]:
     """An interpreter that an unprivileged user can run, with what ours has installed."""
     if _serves_nobody(sys.executable):
-        return sys.executable
-    folder = tmp_path_factory.mktemp("interpreter")
-    for part in (folder, *folder.parents):
-        if part.owner() == "root" and str(part).startswith("/tmp/pytest"):
-            part.chmod(0o755)
-    base = f"/usr/bin/python3.{sys.version_info.minor}"
-    made = subprocess.run([base, "-m", "venv", "--without-pip", folder / "venv"], check=False, capture_output=True)
-    if made.returncode == 0:
+        yield sys.executable
+        return
+    with _open_folder() as folder:
+        base = f"/usr/bin/python3.{sys.version_info.minor}"
+        command = [base, "-m", "venv", "--without-pip", folder / "venv"]
+        made = shutil.which(base) and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        if not made:
+            pytest.skip("no interpreter here can be run by an unprivileged user")
         packages = next((folder / "venv" / "lib").glob("python*/site-packages"))
         paths = [path for path in sys.path if "site-packages" in path or path.endswith("/src")]
         (packages / "ours.pth").write_text("\n".join(paths), encoding="utf-8")
         python = str(folder / "venv" / "bin" / "python")
-        if _serves_nobody(python):
-            return python
-    pytest.skip("no interpreter here can be run by an unprivileged user")
+        if not _serves_nobody(python):
+            pytest.skip("no interpreter here can be run by an unprivileged user")
+        yield python
 
 
 @pytest.fixture
-def nobodys(tmp_path: Path) -> Path:
-    """A folder that belongs to nobody, in folders that everybody may pass."""
-    for part in (tmp_path, *tmp_path.parents):
-        if str(part).startswith("/tmp/pytest"):
-            part.chmod(part.stat().st_mode | 0o055)
-    folder = tmp_path / "nobody"
-    folder.mkdir()
-    os.chown(folder, 65534, 65534)
-    return folder
+def nobodys() -> Iterator[Path]:
+    """A folder that belongs to nobody."""
+    with _open_folder() as folder:
+        os.chown(folder, 65534, 65534)
+        yield folder
+
+
+@contextlib.contextmanager
+def _open_folder() -> Iterator[Path]:
+    # Not below tmp_path, whose parents are root's alone.
+    folder = Path(tempfile.mkdtemp(prefix="tactician-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _serves_nobody(python: str) -> bool:

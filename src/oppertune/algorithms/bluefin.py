@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from oppertune.algorithms._steppers import LARGEST, SGD, RMSprop
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
 from oppertune.core.state import stateful
 from oppertune.core.values import Integer, Parameter, Real
 from oppertune.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _STEPPERS = {"rmsprop": RMSprop, "sgd": SGD}
 

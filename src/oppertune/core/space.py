@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -199,6 +197,8 @@ class _Parser:
         if found is None or found.group()[0] in "-,;()&|!":
             self._fail("a parameter's name or a number")
         word = found.group()
+        import difflib
+
         close = difflib.get_close_matches(word, self._names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; known are {sorted(self._names)}"
         raise InvalidConstraintError(f"unknown name {word!r} at position {self._at} of {self._text!r}{hint}")
@@ -320,6 +320,8 @@ class Space:
     def _find_anchor(self) -> dict[str, Value]:
         """The parameters' own values where they hold, else the nearest found by seeded drawing."""
         anchor = self.defaults
+        import random
+
         generator = random.Random(0)
         for names, constraints in self._groups:
             if all(constraint.holds(anchor) for constraint in constraints):

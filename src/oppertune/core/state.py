@@ -13,18 +13,20 @@ from __future__ import annotations
 import io
 import json
 import sys
-import zipfile
 from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from oppertune.core.requests import RequestLedger
 from oppertune.core.space import Constraint, Side
 from oppertune.core.types import Context
 from oppertune.core.values import Categorical, Integer, Real, parameter_from_dict
 from oppertune.errors import StateError
+
+if TYPE_CHECKING:
+    import zipfile
 
 FORMAT = "oppertune-state"
 VERSION = 1
@@ -54,6 +56,8 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     arrays: dict[str, Any] = {}
     body = _encode(state, arrays, "state")
     document = {"format": FORMAT, "version": VERSION, "kind": kind, "state": body}
+    import zipfile  # here, because few programs save and all of them start
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_MEMBER, json.dumps(document))
@@ -79,6 +83,8 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
         StateError: not such a file, damaged, or of a future version.
         OSError: the file cannot be read.
     """
+    import zipfile
+
     data = Path(file).read_bytes() if isinstance(file, str | Path) else file.read()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
-from uuid import uuid4
 
 from oppertune.core.values import Value
 from oppertune.errors import InvalidContextError, InvalidTypeError
@@ -25,6 +23,8 @@ NullContextId: ContextIdType = ""
 
 def generate_request_id() -> RequestIdType:
     """A new id that no other request, in any process, has."""
+    from uuid import uuid4  # here, because importing it costs more than all of this module
+
     return str(uuid4())
 
 
@@ -43,6 +43,8 @@ def generate_context_id(data: ContextDataType | None) -> ContextIdType:
         raise InvalidContextError(f"a context must hold finite numbers, not {data!r}") from error
     except TypeError as error:
         raise InvalidTypeError(f"a context must hold numbers and strings, not {data!r}: {error}") from error
+    from hashlib import sha256
+
     return sha256(text.encode()).hexdigest()
 
 

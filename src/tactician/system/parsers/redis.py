@@ -29,7 +29,7 @@ _LATENCY_COLUMNS = {
 }
 _PLAIN_CSV = re.compile(rf'"[A-Z_a-z0-9 ()]{{1,80}}","{DECIMAL}"$')
 _ERRORS = (
-    "Error from server",
+    "Error from server: ",
     "Could not connect to Redis",
     "Error: ",
     "Server closed the connection",
@@ -100,7 +100,7 @@ def _parse(text: str) -> Findings:
 
 
 def _recognises(text: str) -> bool:
-    if has_line(text, _CSV_HEADER, "Error from server", "Could not connect to Redis"):
+    if has_line(text, _CSV_HEADER, "Error from server: ", "Could not connect to Redis"):
         return True
     if " requests per second" in text and any(_ONLY_REDIS.match(line) for line in lines_of(text)):
         return True

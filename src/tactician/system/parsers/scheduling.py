@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tactician.system.parsers.lines import DECIMAL, has_line, lines_of, quoted
+from tactician.system.parsers.lines import DECIMAL, has_line, lines_of, lines_with, quoted
 from tactician.system.parsers.metrics import Findings, ParsedMetric, Parser, metric, qualify, slug
 from tactician.system.parsers.units import parse_quantity, shifted
 
@@ -163,6 +163,9 @@ CYCLICTEST = Parser(
 )
 PERF_BENCH = Parser(
     "perf bench",
-    lambda text: (" benchmark" in text and has_line(text, "# Running ")) or has_line(text, *_PERF_ERRORS[:2]),
+    lambda text: (
+        any(_PERF_BEGIN.match(line) for line in lines_with(text, "# Running "))
+        or has_line(text, *_PERF_ERRORS[:2])
+    ),
     _perf_bench,
 )

@@ -15,7 +15,7 @@ from tactician.system.parsers.units import shifted
 _LINE = re.compile(r"stress-ng: (\w+):\s+\[\d+\]\s*(.*)")
 _COLUMN = rf"\s+({DECIMAL})"
 _ROW = re.compile(rf"([a-z][a-z0-9-]*)\s+(\d+){_COLUMN * 5}(?:\s|$)")
-_OWN = re.compile(rf"([a-z][a-z0-9-]*)\s+({DECIMAL}) ([^(]{{1,100}})")
+_OWN = re.compile(rf"([a-z][a-z0-9-]*)\s+({DECIMAL}) ([^(\s][^(]{{0,99}})")
 _FAILED = re.compile(r"(failed|skipped): ([1-9]\d*)\b(.*)")
 _MEBIBYTE = 2.0**20
 _TIMES = {"nanosecs": -9, "microsecs": -6, "millisecs": -3, "secs": 0}

@@ -35,7 +35,7 @@ _BYTES = re.compile(r"([kKMGT]?)(i?)(?:B|bytes?|Bytes?)")
 _BITS = re.compile(r"([kKMGT]?)(i?)(?:b|bits?|Bits?)")
 _BYTES_PER_SECOND = re.compile(r"([kKMGT]?)(i?)Bps")
 _BITS_PER_SECOND = re.compile(r"([kKMGT]?)(i?)bps")
-_SCALED_RATE = re.compile(r"([kKMGT]?)(?:ops|req|reqs|iops|tps|rps|qps|events?|iops)", re.IGNORECASE)
+_SCALED_RATE = re.compile(r"([kKMGT]?)(?i:ops|reqs?|iops|tps|rps|qps|events?)")
 
 
 class Quantity(NamedTuple):

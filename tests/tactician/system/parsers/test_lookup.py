@@ -191,3 +191,36 @@ def test_json_nan_is_refused() -> None:
 def test_not_finite_numbers_are_no_part_of_the_document() -> None:
     document = parse_output("a: nan\nb: 1\n").to_dict()
     assert [metric["name"] for metric in document["metrics"]] == ["b"]  # type: ignore[attr-defined]
+
+
+# --- which tool -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Running my own benchmark\nscore: 5\n",
+        "Error from server (NotFound): pods not found\nscore: 5\n",
+        "total: 500.0 requests per second\nscore: 5\n",
+        "Summary:\n  score: 5\n",
+        "Time to get up\nscore: 5\n",
+        "[ 1s ] score: 4\nscore: 5\n",
+    ],
+)
+def test_text_that_only_resembles_a_tool_is_plain(text: str) -> None:
+    output = parse_output(text)
+    assert output.tool is None
+    assert output.problems == ()
+    assert find_metric(output, text, Metric("score")).value == 5
+
+
+def test_warm_up_does_not_mix_with_the_run_that_counts() -> None:
+    text = WRK.replace("6.03ms", "9.99ms").replace("Requests/sec", "  99%   1.00ms\nRequests/sec") + WRK
+    output = parse_output(text)
+    assert "latency_p99" not in {metric.name for metric in output.metrics}
+    assert find_metric(output, text, Metric("latency_mean")).value == 0.00603
+
+
+def test_failed_warm_up_is_still_a_problem() -> None:
+    failed = WRK.replace("Requests/sec", "  Non-2xx or 3xx responses: 31716\nRequests/sec")
+    assert len(parse_output(failed + WRK).problems) == 1

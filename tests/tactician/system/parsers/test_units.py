@@ -73,6 +73,9 @@ def test_shifting_is_exact_in_decimal(thousandths: int, power: int) -> None:
         ("1.5 µs", 0.0000015, "s"),
         ("2 min", 120, "s"),
         ("0", 0, ""),
+        ("5 tops/s", 5, "1/s"),
+        ("5 Kops/s", 5000, "1/s"),
+        ("5 gtps", 5, ""),
     ],
 )
 def test_quantities(text: str, value: float, unit: str) -> None:
@@ -90,7 +93,7 @@ def test_megabytes_are_binary_only_where_asked() -> None:
     assert normalise(1, "Mbits/s", binary=True) == Quantity(1e6, "bit/s")
 
 
-@given(st.text(), st.booleans())
+@given(st.text(alphabet="kKmMgGtTiIbBpPsSoOrReEqQ/ %.µ") | st.text(), st.booleans())
 def test_no_text_makes_units_raise(text: str, binary: bool) -> None:
     parse_quantity(text, binary=binary)
     parse_quantity(f"5{text}", binary=binary)

@@ -1,0 +1,226 @@
+"""A dead run's host is brought back from its journal alone, over temporary files as places."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+
+
+import pytest
+
+from tactician.undo import files, journal, processes
+from tactician.undo.journal import JournalFile
+from tactician.undo.recover import leftover_journals, recover_folder, recover_journal
+
+DEAD = {"run_id": "r1", "pid": 1 << 22, "pid_start": 1}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journals"
+
+
+@pytest.fixture
+def place(tmp_path):
+    path = tmp_path / "swappiness"
+    path.write_text("10\n")
+    return path
+
+
+def original(path, text="60"):
+    entry = [[str(path), "", text]]
+    return {"kind": "originals", "undos": [{"writes": entry, "expected": entry}]}
+
+
+def make(folder, *entries, name="r1", **header):
+    known = {"boot_id": files.boot_identity(), "namespace": files.namespace_identity(), **DEAD}
+    file = JournalFile.create(folder / f"{name}.jsonl", {**known, **header})
+    for entry in entries:
+        file.append(entry)
+    file.release()
+    return file.path
+
+
+def test_a_dead_run_is_restored_and_its_journal_retired(folder, place):
+    recovery = recover_journal(make(folder, original(place)))
+    assert recovery is not None
+    assert (recovery.run_id, recovery.changed, recovery.leftovers) == ("r1", [(str(place), "10")], [])
+    assert place.read_text() == "60\n"
+    assert leftover_journals(folder) == []
+    assert journal.read(folder / "closed" / "r1.jsonl").closed
+
+
+def test_recovering_twice_is_harmless(folder, place):
+    path = make(folder, original(place))
+    saved = path.read_bytes()
+    recover_journal(path)
+    path.write_bytes(saved)
+    recovery = recover_journal(path)
+    assert recovery is not None
+    assert (recovery.changed, recovery.leftovers) == ([], [])
+
+
+def test_a_live_run_is_left_alone(folder, place):
+    with subprocess.Popen(["sleep", "60"]) as owner:
+        try:
+            start = processes.status(owner.pid).start
+            path = make(folder, original(place), pid=owner.pid, pid_start=start)
+            assert recover_journal(path) is None
+            assert recover_folder(folder) == []
+            assert place.read_text() == "10\n"
+        finally:
+            owner.kill()
+
+
+def test_a_pid_that_somebody_else_has_now_is_a_dead_run(folder, place):
+    parent = processes.status(os.getppid())
+    path = make(folder, original(place), pid=os.getppid(), pid_start=parent.start - 1)
+    assert recover_journal(path) is not None
+    assert place.read_text() == "60\n"
+
+
+def test_after_a_restart_nothing_is_written(folder, place):
+    """Values below /proc do not outlive a boot, and the pid means nothing either."""
+    own = processes.status(os.getpid())
+    header = {"boot_id": "another", "pid": os.getpid(), "pid_start": own.start}
+    recovery = recover_journal(make(folder, original(place), **header))
+    assert recovery is not None
+    assert "restarted" in recovery.note
+    assert place.read_text() == "10\n"
+    assert leftover_journals(folder) == []
+
+
+def test_what_was_restored_is_not_written_again(folder, place):
+    recovery = recover_journal(make(folder, original(place), {"kind": "restored"}))
+    assert recovery is not None
+    assert recovery.changed == []
+    assert place.read_text() == "10\n"
+
+
+def test_a_closed_journal_is_only_moved_away(folder, place):
+    recovery = recover_journal(make(folder, original(place), {"kind": "closed"}))
+    assert recovery is not None
+    assert "closed" in recovery.note
+    assert place.read_text() == "10\n"
+    assert leftover_journals(folder) == []
+
+
+def test_what_cannot_be_restored_keeps_its_journal_and_is_named(folder, place, tmp_path):
+    path = make(folder, original(tmp_path / "gone"), original(place))
+    recovery = recover_journal(path)
+    assert recovery is not None
+    assert [leftover.path for leftover in recovery.leftovers] == [str(tmp_path / "gone")]
+    assert place.read_text() == "60\n"
+    assert leftover_journals(folder) == [path]
+    assert not (tmp_path / "gone").exists()
+
+
+def test_the_benchmark_is_ended_first(folder, place):
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        entry = {"kind": "process", "pid": process.pid, "start": processes.status(process.pid).start}
+        recovery = recover_journal(make(folder, original(place), entry))
+        assert recovery is not None
+        assert recovery.ended == 1
+        assert process.wait(20) == -signal.SIGKILL
+    finally:
+        with contextlib.suppress(OSError):
+            process.kill()
+        process.wait()
+
+
+def test_the_teardown_is_run_with_its_environment_and_folder(folder, place, tmp_path):
+    teardown = ["/bin/sh", "-c", f'echo "$WORD" > mark; cat {place} >> mark']
+    environment = {"WORD": "hello", "PATH": os.environ["PATH"]}
+    recover_journal(
+        make(
+            folder,
+            original(place),
+            teardown=teardown,
+            teardown_environment=environment,
+            directory=str(tmp_path),
+        )
+    )
+    assert (tmp_path / "mark").read_text() == "hello\n60\n"
+
+
+@pytest.mark.parametrize("argv", [["/nonexistent/program"], ["/bin/sh", "-c", "exit 3"]])
+def test_a_teardown_that_fails_does_not_undo_the_restore(folder, place, argv):
+    recovery = recover_journal(make(folder, original(place), teardown=argv))
+    assert recovery is not None
+    assert recovery.leftovers == []
+    assert place.read_text() == "60\n"
+
+
+def test_values_of_a_throw_away_namespace_went_with_it(folder, place):
+    elsewhere = original("/proc/sys/net/core/somaxconn", "128")
+    recovery = recover_journal(
+        make(folder, original(place), elsewhere, namespace="net:[1]", throw_away=True)
+    )
+    assert recovery is not None
+    assert "gone" in recovery.note
+    assert recovery.leftovers == []
+    assert place.read_text() == "60\n"
+    assert leftover_journals(folder) == []
+
+
+def test_values_of_a_living_namespace_are_named_and_not_written_here(folder, place, monkeypatch):
+    monkeypatch.setattr(files, "namespace_identity", lambda: "net:[2]")
+    home = os.readlink("/proc/self/ns/net")
+    elsewhere = original("/proc/sys/net/core/somaxconn", "17")
+    recovery = recover_journal(make(folder, original(place), elsewhere, namespace=home))
+    assert recovery is not None
+    assert [leftover.path for leftover in recovery.leftovers] == ["/proc/sys/net/core/somaxconn"]
+    assert place.read_text() == "60\n"
+    assert len(leftover_journals(folder)) == 1
+
+
+def test_a_torn_last_line_does_not_stop_the_rest(folder, place):
+    path = make(folder, original(place))
+    path.write_bytes(path.read_bytes() + b'1234abcd {"kind":"ori')
+    recovery = recover_journal(path)
+    assert recovery is not None
+    assert recovery.leftovers == []
+    assert place.read_text() == "60\n"
+
+
+def test_a_damaged_journal_is_never_called_fully_recovered(folder, place, tmp_path):
+    """An original that cannot be read any more may be missing from what was put back."""
+    other = tmp_path / "other"
+    other.write_text("5\n")
+    path = make(folder, original(other, "1"), original(place))
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b'"1"', b'"2"')
+    path.write_bytes(b"\n".join(lines))
+    recovery = recover_journal(path)
+    assert recovery is not None
+    assert place.read_text() == "60\n"
+    assert other.read_text() == "5\n"
+    assert "damaged" in recovery.note
+
+
+def test_one_journal_that_cannot_be_read_does_not_stop_the_others(folder, place):
+    make(folder, original(place), name="r2")
+    (folder / "r1.jsonl").symlink_to(folder / "nowhere")
+    recoveries = recover_folder(folder)
+    assert place.read_text() == "60\n"
+    assert "r2" in [recovery.run_id for recovery in recoveries] or recoveries[-1].run_id == "r1"
+
+
+def test_a_guardian_that_finishes_first_is_no_error(folder, place):
+    """Both restore from one journal at the same moment; the other one moves it away."""
+    path = folder / "r1.jsonl"
+    done = ["/bin/sh", "-c", f"mkdir {folder}/closed; mv {path} {folder}/closed/"]
+    make(folder, original(place), teardown=done)
+    recovery = recover_journal(path)
+    assert recovery is not None
+    assert recovery.leftovers == []
+    assert place.read_text() == "60\n"
+
+
+def test_a_folder_that_does_not_exist_holds_nothing(tmp_path):
+    assert recover_folder(tmp_path / "nowhere") == []
+
+
