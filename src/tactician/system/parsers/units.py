@@ -16,7 +16,7 @@ _NUMBER = re.compile(
 )
 _NOT_FINITE = re.compile(r"[-+]?(?:nan|inf(?:inity)?)(?![A-Za-z_])", re.IGNORECASE)
 _UNIT_LENGTH = 40
-_DECIMAL = {"": 1.0, "k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "g": 1e9, "G": 1e9, "T": 1e12}
+_DECIMAL = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BINARY = {"": 1.0, "k": 2.0**10, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40}
 
 _TIME_POWERS = {
