@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 from tactician.errors import BenchmarkError, MisuseError, PreflightError, Problem
@@ -209,8 +210,7 @@ class Session:
         """Measure a candidate and a reference in random interleaved order, with an A/A control."""
         self.emit(VerificationStarted(self.run_id, candidate, reference, name, rounds))
         maximize = self._maximize()
-        seed = self.experiment.random_seed
-        comparison = Comparison(rounds=rounds, maximize=maximize, random_seed=seed)
+        comparison = Comparison(rounds=rounds, maximize=maximize, random_seed=self._order_seed(name))
         arms: dict[str, list[Outcome]] = {"candidate": [], "reference": [], "control": []}
         before = self.benchmark_seconds
         decision = comparison.decision
@@ -260,6 +260,11 @@ class Session:
             if note not in self.notices:
                 self.notice(note)
         return outcome
+
+    def _order_seed(self, name: str) -> int | None:
+        """Return the seed of a verification's order, another one for each reference."""
+        seed = self.experiment.random_seed
+        return None if seed is None else seed ^ zlib.crc32(name.encode())
 
     def _elapsed(self) -> float:
         """Seconds of this run, those of an earlier process included."""

@@ -12,7 +12,8 @@ are measured afresh, in rounds; why the answer can be trusted:
   Pocock 1977). So all looks' intervals together hold with the stated confidence, and stopping is free.
 * Stopping for any other reason (futility, failures, the rounds spent) makes no claim and cannot add one.
 * The null hypothesis is that the candidate changes nothing. One that only makes runs more erratic, with the
-  same median, is claimed more often than a useless one: measured at 5 % (cap 20) to 7 % (cap 5) for ten times the noise.
+  same median, is claimed more often than a useless one: with ten times the noise in 5 % (cap of 20) to 7 %
+  (cap of 5) of measured cases.
 * The control must not object. It is the same configuration as the reference, so whatever separates the two
   comes from the measuring; a candidate that gains no more than that has shown nothing.
 

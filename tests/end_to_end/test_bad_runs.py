@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli_ai.main import app
 from end_to_end import support
 from end_to_end.support import Namespace, document, tactician, write
 from tactician.system.guarding import RunJournal
@@ -20,6 +22,15 @@ from tactician.undo import files
 
 CASES = Path(__file__).parents[1] / "cases" / "bad_runs"
 NAMES = sorted(path.stem for path in CASES.glob("*.json"))
+
+
+def case_of(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+REFUSED = [name for name in NAMES if case_of(name)["exit"] == 2]
+BEGUN = [name for name in NAMES if case_of(name)["exit"] != 2]
 pytestmark = pytest.mark.needs("root", "ip", "nsenter", "setpriv", "unshare")
 
 
@@ -40,53 +51,68 @@ def nothing_stays() -> bool:
     return support.until(lambda: not support.living("sleep", "4321"), 5)
 
 
-def assert_error_document(done: subprocess.CompletedProcess[str], code: str | None) -> dict[str, Any]:
+def assert_error_document(text: str, code: str | None, says: Sequence[str] = ()) -> None:
     """Standard output is one document of the documented form."""
-    found = support.result(done)
+    found = json.loads(text)
     assert found["success"] is False
     assert set(found["error"]) == {"code", "message", "problems"}
     assert found["error"]["message"]
-    for problem in found["error"]["problems"]:
-        assert set(problem) == {"path", "message"}
+    assert all(set(problem) == {"path", "message"} for problem in found["error"]["problems"])
+    said = found["error"]["message"] + json.dumps(found["error"]["problems"], ensure_ascii=False)
+    assert all(words in said for words in says)
+    assert "internal error" not in said
     if code is not None:
         assert found["error"]["code"] == code
-    return found
+
+
+def here(arguments: Sequence[str], network: Namespace) -> int:
+    """Run the command line in this process: what is refused needs none of its own."""
+    with files.entered(network.path):
+        return int(app(list(arguments), standalone_mode=False) or 0)
 
 
 def test_there_are_forty_cases_and_more() -> None:
     assert len(NAMES) >= 40
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_named_and_nothing_is_touched(
+    name: str, network: Namespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = case_of(name)
+    arguments = arguments_of(case, tmp_path)
+    status, said = here(arguments, network), capsys.readouterr()
+    assert status == case["exit"]
+    assert one_clear_message(said.err)
+    assert all(words in said.err for words in case["says"])
+    status, said = here([*arguments, "--json"], network), capsys.readouterr()
+    assert status == case["exit"]
+    assert_error_document(said.out, case["code"], case["says"])
+    assert not list((tmp_path / "home").glob("journals/*"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_a_broken_run_says_so_and_touches_nothing(name: str, network: Namespace, tmp_path: Path) -> None:
-    case = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", BEGUN)
+def test_a_benchmark_that_gives_nothing_says_why_and_leaves_nothing(
+    name: str, network: Namespace, tmp_path: Path
+) -> None:
+    case = case_of(name)
     arguments = arguments_of(case, tmp_path)
     plain = tactician(*arguments, prefix=network.prefix)
     assert plain.returncode == case["exit"]
     assert one_clear_message(plain.stderr)
-    for words in case["says"]:
-        assert words in plain.stderr
+    assert all(words in plain.stderr for words in case["says"])
     assert nothing_stays()
     assert not list((tmp_path / "home").glob("journals/*.jsonl"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_a_broken_run_says_so_in_json(name: str, network: Namespace, tmp_path: Path) -> None:
-    case = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
-    done = tactician(*arguments_of(case, tmp_path), "--json", prefix=network.prefix)
-    assert done.returncode == case["exit"]
-    found = assert_error_document(done, case["code"])
-    said = found["error"]["message"] + json.dumps(found["error"]["problems"], ensure_ascii=False)
-    for words in case["says"]:
-        assert words in said
+    as_json = tactician(*arguments, "--json", prefix=network.prefix)
+    assert as_json.returncode == case["exit"]
+    assert_error_document(as_json.stdout, case["code"], case["says"])
 
 
 def test_an_unknown_option_is_json_too_where_json_was_asked_for(network: Namespace) -> None:
     done = tactician("tune", "--json", "--no-such-option", prefix=network.prefix)
     assert done.returncode == 2
-    assert_error_document(done, "usage")
+    assert_error_document(done.stdout, "usage")
 
 
 def test_a_configuration_that_is_no_text_is_refused(network: Namespace, tmp_path: Path) -> None:
@@ -209,7 +235,7 @@ def test_a_second_tuner_is_refused_and_told_of_the_first(network: Namespace, tmp
         assert "cli_ai.main tune" in second.stderr
         named = tactician("tune", write(quick, document(network_namespace=network.name)), "--json")
         assert named.returncode == 2
-        assert_error_document(named, "locked")
+        assert_error_document(named.stdout, "locked")
     finally:
         first.send_signal(signal.SIGTERM)
         first.communicate(timeout=30)
