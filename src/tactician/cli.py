@@ -63,6 +63,9 @@ def errors_reported(as_json: bool = False) -> Iterator[None]:
         yield
     except (typer.Exit, SystemExit):
         raise
+    except KeyboardInterrupt:  # before a run began; a run turns it into a restored host and a result
+        typer.echo("Interrupted; nothing was changed on this host.", err=True)
+        raise typer.Exit(130) from None
     except BrokenPipeError:
         # The reader has seen enough; Python must not complain about it while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

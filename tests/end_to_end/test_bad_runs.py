@@ -88,7 +88,7 @@ def test_what_is_refused_is_named_and_nothing_is_touched(
     status, said = here([*arguments, "--json"], network), capsys.readouterr()
     assert status == case["exit"]
     assert_error_document(said.out, case["code"], case["says"])
-    assert not list((tmp_path / "home").glob("journals/*"))
+    assert not list((tmp_path / "home").glob("journals/*.jsonl"))
 
 
 @pytest.mark.slow
@@ -336,3 +336,9 @@ def test_the_door_of_the_seed_gives_the_same_exit_codes(network: Namespace, tmp_
     assert done.returncode == 2
     assert one_clear_message(done.stderr)
     assert "action_space" in done.stderr
+
+
+def test_what_was_refused_is_no_run(network: Namespace, tmp_path: Path) -> None:
+    config = write(tmp_path / "c.json", document(algorithm_args={"temperature": 3}))
+    assert tactician("tune", config, prefix=network.prefix).returncode == 2
+    assert json.loads(tactician("runs", "--json").stdout) == []

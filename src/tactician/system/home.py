@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -49,14 +50,17 @@ class Home:
         """As root, note this home where ``recover`` looks, unless it is the one it looks at anyway."""
         if not is_real_root() or self.path == SYSTEM_HOME:
             return
-        folder = SYSTEM_HOME / "homes"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / f"{os.getpid()}").write_text(str(self.path), encoding="utf-8")
+        # Only a convenience for whoever recovers without knowing the home; a host without it still can.
+        with contextlib.suppress(OSError):
+            folder = SYSTEM_HOME / "homes"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / f"{os.getpid()}").write_text(str(self.path), encoding="utf-8")
 
     def unregister(self) -> None:
         """Forget the note of :meth:`register`."""
         if is_real_root() and self.path != SYSTEM_HOME:
-            (SYSTEM_HOME / "homes" / f"{os.getpid()}").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (SYSTEM_HOME / "homes" / f"{os.getpid()}").unlink(missing_ok=True)
 
 
 def recorded_homes() -> list[tuple[Home, Path]]:
