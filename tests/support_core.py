@@ -186,7 +186,9 @@ def flat(level=0.03, seed=1):
 class Fixture:
     """A session on a fake kernel, with everything that happened in one log."""
 
-    def __init__(self, experiment=None, benchmark=None, kernel=None, clock=lambda: 0.0, observers=(), **ports):
+    def __init__(
+        self, experiment=None, benchmark=None, kernel=None, clock=lambda: 0.0, observers=(), **ports
+    ):
         self.log = []
         self.events = []
         self.experiment = experiment or make_experiment()

@@ -113,14 +113,14 @@ def demo(
 ) -> None:
     """Tune real kernel parameters for an embedded workload, without touching the host: two minutes."""
     with errors_reported(as_json):
+        from tactician.errors import OperatorError
         from tactician.running import run_document
         from tactician.workloads import WORKLOADS, configuration
 
         name = workload or _demo_workload()
         if name not in WORKLOADS:
-            raise typer.BadParameter(
-                f"{name!r} is not one of {', '.join(WORKLOADS)}", param_hint="--workload"
-            )
+            known = ", ".join(WORKLOADS)
+            raise OperatorError(f"--workload {name}: there is no such workload; choose from {known}")
         document = {**configuration(name), **_overrides(None, budget)}
         _finish(
             *run_document(document, f"workload {name}", {"dry_run": dry_run}, quiet=quiet, as_json=as_json),

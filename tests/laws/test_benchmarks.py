@@ -41,7 +41,9 @@ def answer(value=1.0, problem="", seconds=1.0):
     return BenchmarkRun(value, "1/s", True, {}, seconds, problem)
 
 
-@pytest.mark.parametrize("good", [answer(), answer(0.0), answer(-1.0), answer(None, "exit status 1"), answer(seconds=0.0)])
+@pytest.mark.parametrize(
+    "good", [answer(), answer(0.0), answer(-1.0), answer(None, "exit status 1"), answer(seconds=0.0)]
+)
 def test_a_value_or_a_problem_is_lawful(good):
     check_benchmark(Answers(good), {}, runs=1)
 

@@ -33,7 +33,12 @@ def test_the_history_obeys_the_laws(tmp_path):
     history = History(tmp_path / "history.sqlite")
     start = example_events()[0]
     history.create_run(
-        start.run_id, start.experiment, dry_run=False, host={}, original=start.original, baseline=start.baseline
+        start.run_id,
+        start.experiment,
+        dry_run=False,
+        host={},
+        original=start.original,
+        baseline=start.baseline,
     )
     words = []
     check_observer(history.observer(words.append))

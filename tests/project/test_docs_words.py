@@ -10,8 +10,16 @@ from support_project import ROOT, own_files
 
 # Put together here, so that this file does not hold what it looks for.
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "X" + "XX")
-REGISTRIES = ("pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "proxy.golang" + ".org", "crates" + ".io")
-MACHINE = re.compile("(?<![\\w.])/(?:wo" + "rk|tmp/d" + "ev|ho" + "me/[a-z]|roo" + "t/[a-z]|Us" + "ers/[a-z])[\\w/-]*")
+REGISTRIES = (
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "registry.npmjs" + ".org",
+    "proxy.golang" + ".org",
+    "crates" + ".io",
+)
+MACHINE = re.compile(
+    "(?<![\\w.])/(?:wo" + "rk|tmp/d" + "ev|ho" + "me/[a-z]|roo" + "t/[a-z]|Us" + "ers/[a-z])[\\w/-]*"
+)
 RECORDED = ("tests/cases/parse/",)
 """Outputs of real tools, kept as they were."""
 

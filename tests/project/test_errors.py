@@ -13,7 +13,10 @@ from tactician.errors import Interrupted, TacticianError
 from tactician.testing.contract import LawBrokenError
 
 BASES = {"oppertune": (OppertuneError,), "tactician": (TacticianError,), "cli_ai": (TacticianError,)}
-EXEMPT = {Interrupted: "must pass through every handler of exceptions", LawBrokenError: "is a test's assertion"}
+EXEMPT = {
+    Interrupted: "must pass through every handler of exceptions",
+    LawBrokenError: "is a test's assertion",
+}
 
 
 def errors_of(path):

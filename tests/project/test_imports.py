@@ -11,8 +11,17 @@ import pytest
 from support_project import SOURCE
 
 TYPERS_OWN = {
-    "typer", "rich", "click", "shellingham", "annotated_doc", "typing_extensions", "pygments", "markdown_it", "mdurl",
+    "typer", "rich", "click", "shellingham", "annotated_doc", "typing_extensions", "pygments", "markdown_it",
+    "mdurl",
 }  # fmt: skip
+HELP = """
+from cli_ai.main import main
+sys.argv = ["tactician", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+"""
 SHOW = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
 
 
@@ -22,7 +31,9 @@ def modules_after(code, *flags):
     loaded = []
     for body in (code, "pass"):
         argv = [sys.executable, *flags, "-c", f"{prelude}{body}\n{SHOW}"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/", env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, cwd="/", env={"PATH": "/usr/bin:/bin"}
+        )
         assert done.returncode == 0, done.stderr
         loaded.append(set(json.loads(done.stderr.strip().splitlines()[-1])))
     return loaded[0] - loaded[1]
@@ -39,7 +50,9 @@ def test_the_guardian_needs_nothing_but_the_standard_library():
     assert strangers(loaded, "tactician") == set()
     ours = {name for name in loaded if name.startswith("tactician.") and name.count(".") > 1}
     assert {name.rpartition(".")[0] for name in ours} == {"tactician.undo"}
-    assert {name for name in loaded if name.count(".") == 1 and name.startswith("tactician.")} == {"tactician.undo"}
+    assert {name for name in loaded if name.count(".") == 1 and name.startswith("tactician.")} == {
+        "tactician.undo"
+    }
 
 
 def test_oppertune_loads_no_numpy():
@@ -47,7 +60,9 @@ def test_oppertune_loads_no_numpy():
     assert strangers(loaded, "oppertune") == set()
 
 
-@pytest.mark.parametrize("module", ["oppertune.algorithms.bluefin", "oppertune.algorithms.all", "oppertune.core.values"])
+@pytest.mark.parametrize(
+    "module", ["oppertune.algorithms.bluefin", "oppertune.algorithms.all", "oppertune.core.values"]
+)
 def test_the_learners_load_no_scipy(module):
     loaded = modules_after(f"import {module}", "-I")
     assert strangers(loaded, "oppertune", "numpy") == set()
@@ -60,8 +75,7 @@ def test_the_core_loads_no_library_of_the_edges():
 
 
 def test_help_loads_only_typer_rich_and_our_command_line():
-    helped = "from cli_ai.main import main\nsys.argv = ['tactician', '--help']\ntry: main()\nexcept SystemExit: pass"
-    loaded = modules_after(helped, "-I")
+    loaded = modules_after(HELP, "-I")
     assert strangers(loaded, "tactician", "cli_ai", *TYPERS_OWN) == set()
     ours = {name for name in loaded if name.startswith(("tactician.", "oppertune"))}
     assert ours <= {"tactician.cli"}, ours

@@ -30,7 +30,10 @@ def test_every_package_is_under_the_contract_and_each_layering_is_exhaustive():
 
 def test_exceptions_are_few_and_only_where_the_design_names_them():
     ignored = {
-        line for name in CONTRACT.sections() for line in CONTRACT[name].get("ignore_imports", "").splitlines() if line
+        line
+        for name in CONTRACT.sections()
+        for line in CONTRACT[name].get("ignore_imports", "").splitlines()
+        if line
     }
     assert ignored == {
         "tactician.system.command -> subprocess",

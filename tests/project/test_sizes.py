@@ -19,7 +19,9 @@ def lines(path):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_and_its_functions_are_not_too_long(path):
     assert lines(path) <= LONGEST_MODULE
-    functions = [node for node in ast.walk(tree(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [
+        node for node in ast.walk(tree(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     too_long = {
         node.name: node.end_lineno - node.lineno + 1
         for node in functions

@@ -210,6 +210,21 @@ def test_a_host_that_is_not_restored_by_the_verification_keeps_its_journal_and_g
     assert fixture.released == [False]
 
 
+def test_a_driver_that_ignores_it_does_not_touch_the_host_again():
+    fixture = fixture_of(kernel=dirty_pair())
+    with TuningEnv(fixture.session) as env:
+        env.reset()
+        env.step(HIGH)
+        fixture.kernel.reactions[SWAP] = one_way
+        with pytest.raises(RestoreError):
+            env.step(HIGH)
+        written = len(fixture.log)
+        with pytest.raises(MisuseError):
+            env.step(HIGH)
+    assert [entry for entry in fixture.log[written:] if entry[0] == "write"] == []
+    assert fixture.released == [False]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_a_restore_waits_for_its_end(number):
     """The driver is an ordinary program, in which a signal may be raised anywhere."""

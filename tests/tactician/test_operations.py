@@ -67,7 +67,18 @@ def record_of(items=None, best=THERE, original=HERE, document=None, **changes):
     summary.update({key: changes.pop(key) for key in list(changes) if key in summary})
     result = None if changes.pop("no_result", False) else {**result, **changes}
     return RunRecord(
-        RunSummary(**summary), given, 1, None, {"kernel": "6.18"}, original, original, result, 1, 1, "boot", ()
+        RunSummary(**summary),
+        given,
+        1,
+        None,
+        {"kernel": "6.18"},
+        original,
+        original,
+        result,
+        1,
+        1,
+        "boot",
+        (),
     )
 
 
@@ -249,12 +260,16 @@ def test_an_export_as_shell_is_a_script_with_its_own_undo(tmp_path):
     assert output("nonsense").returncode == 2
 
 
-def test_the_undo_of_an_exported_pair_can_be_carried_out():
+def test_the_undo_of_an_exported_pair_can_be_carried_out(monkeypatch, root):
     """The kernel refuses ``vm.dirty_bytes=0``: the way back is the ratio."""
+    for name, text in {"dirty_bytes": "0", "dirty_ratio": "20"}.items():
+        (root / "proc/sys/vm" / name).write_text(text + "\n")
+    monkeypatch.setattr(operations, "RealHost", functools.partial(operations.RealHost, str(root)))
     items = [{"param": "vm.dirty_bytes", "type": "int", "min": 2**20, "max": 2**30}]
     text = export(record_of(items, {"vm.dirty_bytes": 2**24}, {"vm.dirty_bytes": 0}), "sh")
     assert "vm.dirty_bytes=16777216" in text
     assert "vm.dirty_bytes=0" not in text
+    assert "vm.dirty_ratio=20" in text
 
 
 @pytest.mark.parametrize(

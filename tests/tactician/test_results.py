@@ -50,7 +50,8 @@ def test_the_keys_are_the_documented_ones_and_those_that_the_contract_shows():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"verdicts": [], "candidate": None}, {"baselines": []}, {"trials": []}, {"gradient_steps": 4}]
+    "changes",
+    [{}, {"verdicts": [], "candidate": None}, {"baselines": []}, {"trials": []}, {"gradient_steps": 4}],
 )
 def test_a_result_is_json_without_nan(changes):
     text = json.dumps(result(**changes), allow_nan=False)

@@ -33,7 +33,8 @@ def test_the_examples_are_safe(path):
     "key",
     [
         "kernel.core_pattern", "kernel.panic_on_oops", "vm.overcommit_memory", "vm.nr_hugepages_mempolicy",
-        "net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_mem[2]", "kernel/core_pattern", "net.ipv4.tcp_syncookies",
+        "net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_mem[2]", "kernel/core_pattern",
+        "net.ipv4.tcp_syncookies",
         "fs.file-max", "kernel.yama.ptrace_scope", "vm.min_free_kbytes",
     ],
 )  # fmt: skip
@@ -90,7 +91,8 @@ def test_what_no_catalogue_knows_is_not_refused_and_is_named():
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("synchronous", ("FULL", "NORMAL", "OFF")), ("synchronous", ("2", "0")), ("appendfsync", ("everysec", "no")),
+        ("synchronous", ("FULL", "NORMAL", "OFF")), ("synchronous", ("2", "0")),
+        ("appendfsync", ("everysec", "no")),
         ("journal_mode", ("WAL", "memory")), ("fsync", ("on", "off")), ("synchronous_commit", ("on", "OFF")),
         ("full_page_writes", ("on", "false")), ("sync_binlog", ("1", "0")),
         ("innodb_flush_log_at_trx_commit", ("1", "2")),

@@ -35,7 +35,9 @@ DISK_FULL = JournalError(errno.ENOSPC, "the disk is full")
 
 
 def knob(name, coupled=()):
-    return FileKnob(Integer(f"x.{name}", 0, 0, 10**9), Place(PATHS[name]), None, [Place(PATHS[c]) for c in coupled])
+    return FileKnob(
+        Integer(f"x.{name}", 0, 0, 10**9), Place(PATHS[name]), None, [Place(PATHS[c]) for c in coupled]
+    )
 
 
 class Bench:
@@ -103,9 +105,7 @@ def test_an_empty_plan_touches_nothing_at_all():
 def test_without_journal_or_guardian_nothing_is_written(journal, guardian, error):
     kernel = FakeKernel(plain(a="1"))
     log = kernel.log
-    bench = Bench(
-        kernel, [knob("a")], LoggedJournal(log, journal, DISK_FULL), LoggedGuardian(log, guardian)
-    )
+    bench = Bench(kernel, [knob("a")], LoggedJournal(log, journal, DISK_FULL), LoggedGuardian(log, guardian))
     with pytest.raises(error), bench.transaction as transaction:
         transaction.apply(bench.plan(a=5))
     assert bench.writes() == []
@@ -236,11 +236,11 @@ def test_two_plans_in_one_transaction_are_both_taken_back():
     assert bench.kernel.shown() == bench.start
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     pass
 
 
-@pytest.mark.parametrize("error", [Broken(), Interrupted(15), KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("error", [BrokenError(), Interrupted(15), KeyboardInterrupt(), SystemExit(3)])
 def test_whatever_is_raised_in_the_block_passes_after_the_restore(error):
     bench = Bench(FakeKernel(plain(a="1")), [knob("a")])
     with pytest.raises(type(error)) as caught, bench.transaction as transaction:
@@ -361,7 +361,7 @@ VALUES = st.integers(0, 100)
     others=st.fixed_dictionaries({name: st.sampled_from(NAMES) for name in NAMES}),
     declared=st.permutations(NAMES[:3]),
     plans=st.lists(st.dictionaries(st.sampled_from(NAMES[:3]), VALUES), min_size=1, max_size=3),
-    end=st.sampled_from([None, Broken(), Interrupted(1), KeyboardInterrupt()]),
+    end=st.sampled_from([None, BrokenError(), Interrupted(1), KeyboardInterrupt()]),
     journal_fails=st.sampled_from([(), (0,), (1,), (2,)]),
 )
 def test_the_host_is_as_it_was_or_the_error_names_exactly_what_is_not(
@@ -373,7 +373,9 @@ def test_the_host_is_as_it_was_or_the_error_names_exactly_what_is_not(
         if others[name] != name or "meddles" not in kind
     }
     kernel = FakeKernel(START, reactions)
-    bench = Bench(kernel, [knob(name) for name in declared], LoggedJournal(kernel.log, journal_fails, DISK_FULL))
+    bench = Bench(
+        kernel, [knob(name) for name in declared], LoggedJournal(kernel.log, journal_fails, DISK_FULL)
+    )
     named = set()
     try:
         with bench.transaction as transaction:
@@ -384,7 +386,7 @@ def test_the_host_is_as_it_was_or_the_error_names_exactly_what_is_not(
     except RestoreError as error:
         named = {problem.path for problem in error.leftovers}
         assert named
-    except (KnobWriteError, JournalError, Broken, Interrupted, KeyboardInterrupt):
+    except (KnobWriteError, JournalError, BrokenError, Interrupted, KeyboardInterrupt):
         pass
     shown = kernel.shown()
     assert {path for path in shown if shown[path] != START[path]} == named

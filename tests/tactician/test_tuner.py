@@ -11,7 +11,17 @@ from itertools import pairwise
 import pytest
 
 from oppertune.algorithms.all import create_tuning_instance
-from support_core import DIRTY_RATIO, SWAPPINESS, Fixture, Listed, Scripted, dirty_pair, flat, make_experiment, refusal
+from support_core import (
+    DIRTY_RATIO,
+    SWAPPINESS,
+    Fixture,
+    Listed,
+    Scripted,
+    dirty_pair,
+    flat,
+    make_experiment,
+    refusal,
+)
 from tactician.errors import BenchmarkError
 from tactician.events import Learned, RunFinished, RunStarted, TrialFinished, Verified
 from tactician.experiment import Budget, Verification
@@ -166,11 +176,19 @@ def test_a_signal_ends_the_run_restored(number, when):
 def test_a_surface_without_effect_never_gives_an_improvement():
     candidates = 0
     for seed in range(12):
-        search = create_tuning_instance("uniform_random", [t.parameter for t in make_experiment().parameters], {"random_seed": seed})
-        fixture = run(search, benchmark=flat(0.05, seed), experiment=make_experiment(budget=Budget(trials=8), random_seed=seed))
+        search = create_tuning_instance(
+            "uniform_random", [t.parameter for t in make_experiment().parameters], {"random_seed": seed}
+        )
+        fixture = run(
+            search,
+            benchmark=flat(0.05, seed),
+            experiment=make_experiment(budget=Budget(trials=8), random_seed=seed),
+        )
         candidates += fixture.result["candidate"] is not None
         assert fixture.result["significant"] or fixture.result["improvement"] == 0.0
-        assert sum(event.verdict.significant for event in fixture.of(Verified)) == fixture.result["significant"]
+        assert (
+            sum(event.verdict.significant for event in fixture.of(Verified)) == fixture.result["significant"]
+        )
         if not fixture.result["significant"]:
             assert fixture.result["best_config"] == fixture.original
     assert candidates > 0
@@ -214,7 +232,9 @@ class Calm:
 
 
 def test_a_resumed_run_predicts_what_the_uninterrupted_one_did():
-    experiment = make_experiment(budget=Budget(trials=None, seconds=20.0), verification=Verification(rounds=6))
+    experiment = make_experiment(
+        budget=Budget(trials=None, seconds=20.0), verification=Verification(rounds=6)
+    )
 
     def fixture(trials):
         changed = make_experiment(budget=Budget(trials=trials), max_failures=3)

@@ -28,7 +28,13 @@ def place(tmp_path):
 
 @pytest.fixture
 def written(tmp_path, place):
-    header = {"run_id": "r", "pid": 1 << 22, "pid_start": 1, "boot_id": files.boot_identity(), "namespace": ""}
+    header = {
+        "run_id": "r",
+        "pid": 1 << 22,
+        "pid_start": 1,
+        "boot_id": files.boot_identity(),
+        "namespace": "",
+    }
     file = JournalFile.create(tmp_path / "journals" / "r.jsonl", header)
     entry = [[str(place), "", "60"]]
     file.append({"kind": "originals", "undos": [{"writes": entry, "expected": entry}]})

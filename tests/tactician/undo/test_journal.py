@@ -58,7 +58,11 @@ def test_a_line_is_one_line_whatever_it_holds():
 
 
 def test_a_tear_at_any_byte_leaves_exactly_the_entries_before_it(tmp_path):
-    entries = [originals("60"), {"kind": "process", "pid": 7, "start": 1, "marker": "m"}, {"kind": "restored"}]
+    entries = [
+        originals("60"),
+        {"kind": "process", "pid": 7, "start": 1, "marker": "m"},
+        {"kind": "restored"},
+    ]
     whole = make(tmp_path / "whole.jsonl", *entries).read_bytes()
     header_end = whole.index(b"\n")
     ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
@@ -220,7 +224,9 @@ def test_closing_on_a_full_disk_still_moves_the_journal_away(tmp_path, monkeypat
 
 
 def test_restored_covers_what_stands_before_it_and_nothing_after(tmp_path):
-    path = make(tmp_path / "a.jsonl", originals("1", "2"), {"kind": "restored"}, originals("3"), originals("4"))
+    path = make(
+        tmp_path / "a.jsonl", originals("1", "2"), {"kind": "restored"}, originals("3"), originals("4")
+    )
     assert [undo["writes"][0][2] for undo in journal.read(path).pending()] == ["3", "4"]
 
 

@@ -74,7 +74,9 @@ def test_the_whole_group_is_ended(started):
     until(lambda: gone(process.pid) and gone(child))
 
 
-LEAVER = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    print(os.getpid(), flush=True)\ntime.sleep(60)"
+LEAVER = (
+    "import os, time\nif os.fork() == 0:\n    os.setsid()\n    print(os.getpid(), flush=True)\ntime.sleep(60)"
+)
 
 
 def test_a_child_that_left_its_group_is_found_by_its_marker(started):

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 
-
 import pytest
 
 from tactician.undo import files, journal, processes
@@ -156,9 +155,7 @@ def test_a_teardown_that_fails_does_not_undo_the_restore(folder, place, argv):
 
 def test_values_of_a_throw_away_namespace_went_with_it(folder, place):
     elsewhere = original("/proc/sys/net/core/somaxconn", "128")
-    recovery = recover_journal(
-        make(folder, original(place), elsewhere, namespace="net:[1]", throw_away=True)
-    )
+    recovery = recover_journal(make(folder, original(place), elsewhere, namespace="net:[1]", throw_away=True))
     assert recovery is not None
     assert "gone" in recovery.note
     assert recovery.leftovers == []
@@ -201,12 +198,20 @@ def test_a_damaged_journal_is_never_called_fully_recovered(folder, place, tmp_pa
     assert "damaged" in recovery.note
 
 
-def test_one_journal_that_cannot_be_read_does_not_stop_the_others(folder, place):
-    make(folder, original(place), name="r2")
-    (folder / "r1.jsonl").symlink_to(folder / "nowhere")
+@pytest.mark.parametrize("how", ["gone", "unreadable"])
+def test_one_journal_that_cannot_be_read_does_not_stop_the_others(folder, place, how):
+    """Gone: a guardian was faster. Anything else is named."""
+    make(folder, original(place), name="r2", run_id="r2")
+    strange = folder / "r1.jsonl"
+    if how == "gone":
+        strange.symlink_to(folder / "nowhere")
+    else:
+        strange.mkdir()
     recoveries = recover_folder(folder)
     assert place.read_text() == "60\n"
-    assert "r2" in [recovery.run_id for recovery in recoveries] or recoveries[-1].run_id == "r1"
+    assert "r2" in [recovery.run_id for recovery in recoveries]
+    named = [leftover.path for recovery in recoveries for leftover in recovery.leftovers]
+    assert named == ([] if how == "gone" else [str(strange)])
 
 
 def test_a_guardian_that_finishes_first_is_no_error(folder, place):
@@ -222,5 +227,3 @@ def test_a_guardian_that_finishes_first_is_no_error(folder, place):
 
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path):
     assert recover_folder(tmp_path / "nowhere") == []
-
-
