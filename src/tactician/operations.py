@@ -27,6 +27,7 @@ from tactician.undo.restore import command_for
 from tactician.wiring import Options, check
 
 FORMATS = ("sysctl", "sh")
+_REFERENCES = {"original": "what was set before", "kernel defaults": "that kernel's own defaults"}
 
 
 class Applied(NamedTuple):
@@ -144,6 +145,8 @@ def export(record: RunRecord, form: str) -> str:
     """
     if form not in FORMATS:
         raise RefusedError([Problem("--format", f"{form!r} is unknown; there are {', '.join(FORMATS)}")])
+    if record.summary.dry_run:
+        raise RefusedError([Problem("", f"run {record.id} was a dry run: its benchmark was simulated")])
     if record.result is None or not record.result.get("significant"):
         raise RefusedError([Problem("", f"run {record.id} has no proven winner; there is nothing to export")])
     experiment = parse_experiment(dict(record.document), f"run {record.id}")
@@ -186,12 +189,15 @@ def _texts(
 
 def _export_header(record: RunRecord) -> Sequence[str]:
     result: Any = record.result or {}
-    low, high = result.get("improvement_interval") or (0.0, 0.0)
-    proven = f"{result['improvement']:+.1f} % [{low:+.1f}, {high:+.1f}] {result['reward_metric']}"
-    return [
-        f"# {record.summary.workload_name}: {proven}",
-        f"# tactician run {record.id} on {record.host.get('kernel', 'an unknown kernel')}",
-    ]
+    lines = [f"# {record.summary.workload_name}: {result['reward_metric']}"]
+    for verdict in result["verdicts"]:
+        against = _REFERENCES.get(verdict["reference"], verdict["reference"])
+        if verdict["significant"] and verdict["interval"]:
+            low, high = verdict["interval"]
+            lines.append(f"# {verdict['improvement']:+.1f} % [{low:+.1f}, {high:+.1f}] against {against}")
+        else:
+            lines.append(f"# no significant improvement against {against}")
+    return [*lines, f"# tactician run {record.id} on {record.host.get('kernel', 'an unknown kernel')}"]
 
 
 def _refuse_to_apply(record: RunRecord) -> None:

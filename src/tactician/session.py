@@ -109,8 +109,9 @@ class Session:
         self._began = self._clock()
         self._bench.benchmark.setup()
         failures = []
-        for _ in range(self.experiment.baseline_runs):
-            outcome = self.measure_baseline()
+        resumed = bool(self.baselines)
+        for _ in range(1 if resumed else self.experiment.baseline_runs):
+            outcome = self.measure_baseline(drift_check=resumed)
             if not outcome.ok:
                 failures.append(outcome.reason)
                 if self._runner.tool_absent:

@@ -1,13 +1,17 @@
 """The one place where values become what algorithms compute with, and back again.
 
 Two encodings are kept apart. The *unit* encoding maps every parameter to [0, 1] and knows about logarithmic
-scales; surrogates and policies use it. The *inside* encoding is the simpler one of the bandit papers: a grid
-becomes 0, 1, ..., n, a continuous range becomes [0, 1], and categories stay as they are.
+scales; surrogates and policies use it. Special values own parts of it, as wide as their probabilities, and the
+range has the rest (:class:`oppertune.core._specials.Shares`). The *inside* encoding is the simpler one of the bandit papers: a grid
+becomes 0, 1, ..., n, a continuous range becomes [0, 1], categories stay as they are, and what has special
+values is seen in the unit encoding.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
 from oppertune.errors import InvalidParameterError
@@ -26,7 +30,18 @@ def to_unit(parameter: Parameter, value: Value) -> float:
     if isinstance(parameter, Categorical):
         return (parameter.encoded_value(parameter.cast(value)) + 0.5) / parameter.n_categories
     number = parameter.cast(value)
-    if parameter.is_constant:
+    shares = parameter.shares
+    if shares is None:
+        return _position(parameter, number)
+    middle = shares.middle_of(number)
+    if middle is not None:
+        return middle
+    return shares.low + (shares.high - shares.low) * _position(parameter, number)
+
+
+def _position(parameter: Integer | Real, number: float) -> float:
+    """Where a number lies in its range, between 0 and 1."""
+    if parameter.min == parameter.max:
         return 0.0
     if parameter.log:
         return min(1.0, math.log(number / parameter.min) / math.log(parameter.max / parameter.min))
@@ -48,31 +63,57 @@ def from_unit(parameter: Parameter, position: float) -> Value:
     position = min(max(position, 0.0), 1.0)
     if isinstance(parameter, Categorical):
         return parameter.categories[min(int(position * parameter.n_categories), parameter.n_categories - 1)]
+    shares = parameter.shares
+    if shares is None:
+        return _number_at(parameter, position)
+    special: Value | None = shares.special_at(position)
+    if special is not None:
+        return special
+    return _number_at(parameter, min(max((position - shares.low) / (shares.high - shares.low), 0.0), 1.0))
+
+
+def _number_at(parameter: Integer | Real, position: float) -> Value:
+    """The number at a position of its range, which lies between 0 and 1."""
     if parameter.log:
         if position in (0.0, 1.0):
             return parameter.max if position else parameter.min
-        return parameter.nearest(parameter.min * math.exp(position * math.log(parameter.max / parameter.min)))
+        return _in_range(parameter, parameter.min * math.exp(position * math.log(parameter.max / parameter.min)))
     if isinstance(parameter, Integer):
         return parameter.at(round(position * parameter.steps))
     if parameter.step is not None:
         return parameter.at(round(position * (parameter.steps or 0)))
     # The two ends are written so that both come out exactly.
-    return parameter.nearest(parameter.min * (1.0 - position) + parameter.max * position)
+    number = parameter.min * (1.0 - position) + parameter.max * position
+    return min(max(number, parameter.min), parameter.max)
 
 
 def to_inside(parameter: Parameter) -> Parameter:
     """The same parameter as the algorithms of the papers see it, under the same name.
 
     Integers and stepped reals become ``Integer(0 .. n)`` on grid positions, continuous and logarithmic ones
-    ``Real(0 .. 1)``; categoricals stay.
+    ``Real(0 .. 1)``, and so do those with special values; categoricals stay.
     """
     if isinstance(parameter, Categorical):
         return parameter
     if parameter.is_constant:
         return Integer(parameter.name, val=0, min=0, max=0)
-    if parameter.log or (isinstance(parameter, Real) and parameter.step is None):
+    if _seen_as_unit(parameter):
         return Real(parameter.name, val=to_unit(parameter, parameter.val), min=0.0, max=1.0)
-    return Integer(parameter.name, val=parameter.index(parameter.val), min=0, max=parameter.steps or 0)
+    made = Integer(parameter.name, val=parameter.index(parameter.val), min=0, max=parameter.steps or 0)
+    # The original's parameters round what they cast, and its algorithms rely on that.
+    object.__setattr__(made, "_rounds", True)
+    return made
+
+
+def _seen_as_unit(parameter: Integer | Real) -> bool:
+    return bool(parameter.log or parameter.special) or (isinstance(parameter, Real) and parameter.step is None)
+
+
+def _in_range(parameter: Integer | Real, number: float) -> Value:
+    """The allowed number of the range next to this one, even where a special value lies nearer."""
+    if isinstance(parameter, Integer) or parameter.step is not None:
+        return parameter.at(parameter.index(number))
+    return min(max(float(number), parameter.min), parameter.max)
 
 
 def from_inside(parameter: Parameter, inside: Value) -> Value:
@@ -88,7 +129,7 @@ def from_inside(parameter: Parameter, inside: Value) -> Value:
         raise InvalidParameterError(f"{parameter.name}: {inside!r} is not a number")
     if not math.isfinite(inside):
         raise InvalidParameterError(f"{parameter.name}: {inside!r} is not finite")
-    if parameter.log:
+    if parameter.log or parameter.special:
         return from_unit(parameter, float(inside))
     if isinstance(parameter, Integer):
         return parameter.at(min(max(round(inside), 0), parameter.steps))
@@ -96,3 +137,38 @@ def from_inside(parameter: Parameter, inside: Value) -> Value:
         return parameter.at(min(max(round(inside), 0), parameter.steps or 0))
     span = parameter.max - parameter.min
     return min(max(float(inside * span + parameter.min), parameter.min), parameter.max)
+
+
+def outside_reader(parameter: Parameter) -> Callable[[Any], Value]:
+    """:func:`from_inside` for one parameter, prepared once, because every prediction needs it."""
+
+    def slowly(inside: Any) -> Value:
+        return from_inside(parameter, inside)
+
+    if isinstance(parameter, Categorical) or parameter.log or parameter.special:
+        return slowly
+    low, high = parameter.min, parameter.max
+    if isinstance(parameter, Integer):
+        step, steps = parameter.step, parameter.steps
+
+        def read_integer(inside: Any) -> Value:
+            if type(inside) is not int:
+                return slowly(inside)
+            return low + step * (0 if inside < 0 else min(inside, steps))
+
+        return read_integer
+    if parameter.step is not None:
+        at, top = parameter.at, parameter.steps or 0
+
+        def read_step(inside: Any) -> Value:
+            return at(0 if inside < 0 else min(inside, top)) if type(inside) is int else slowly(inside)
+
+        return read_step
+    span = high - low
+
+    def read_real(inside: Any) -> Value:
+        # NaN fails the comparison and is refused by the slow way.
+        number = inside * span + low if type(inside) is float else math.nan
+        return number if low <= number <= high else slowly(inside)
+
+    return read_real

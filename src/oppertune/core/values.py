@@ -8,48 +8,18 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from numbers import Integral
-from numbers import Real as RealNumber
 from typing import Any, ClassVar, TypeAlias
 
+from oppertune.core._numbers import decimals, integer, number, real
+from oppertune.core._specials import Shares, read_specials, shares_of
 from oppertune.errors import InvalidParameterError, InvalidTypeError
 
 Value: TypeAlias = int | float | str
 
 GRID_TOLERANCE = 1e-9
 """How far from the grid, relative to the number of steps, a value may lie and still count as on it."""
-
-
-def _number(what: str, value: object) -> int | float:
-    """A finite builtin number. Raises InvalidTypeError or InvalidParameterError."""
-    kind = type(value)
-    if kind is int:
-        return value  # type: ignore[return-value]
-    if kind is not float:
-        # bool is an int to Python and a mistake to us; numpy's scalars are registered as numbers.
-        if isinstance(value, bool) or not isinstance(value, RealNumber):
-            raise InvalidTypeError(f"{what} must be a number, not {value!r} of type {kind.__name__}")
-        value = int(value) if isinstance(value, Integral) else float(value)
-    if not math.isfinite(value):  # type: ignore[arg-type]
-        raise InvalidParameterError(f"{what} must be finite, not {value!r}")
-    return value  # type: ignore[return-value]
-
-
-def _integer(what: str, value: object) -> int:
-    """A builtin int; 5.0 counts as 5. Raises InvalidTypeError or InvalidParameterError."""
-    number = _number(what, value)
-    if isinstance(number, float) and not number.is_integer():
-        raise InvalidTypeError(f"{what} must be a whole number, not {number!r}")
-    return int(number)
-
-
-def _decimals(number: float) -> int:
-    """How many digits after the point the shortest spelling of a number has."""
-    mantissa, _, exponent = repr(number).partition("e")
-    fraction = mantissa.partition(".")[2].rstrip("0")
-    return max(0, len(fraction) - int(exponent or 0))
 
 
 @dataclass(frozen=True)
@@ -96,6 +66,8 @@ class ValueType:
     def to_dict(self) -> dict[str, Any]:
         """The tagged form that :func:`parameter_from_dict` reads."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        if not own.get("special", True):
+            del own["special"]
         return {"type": self.type, **own}
 
     @classmethod
@@ -154,12 +126,18 @@ class Categorical(ValueType):
         return len(self.categories) == 1
 
     def cast(self, value: object) -> str:
-        """The category itself. Raises InvalidTypeError or InvalidParameterError."""
+        """The category itself, or the one at a position. Raises InvalidTypeError or InvalidParameterError."""
+        if type(value) is int and 0 <= value < len(self.categories):
+            return self.categories[value]
         if not isinstance(value, str):
             raise InvalidTypeError(f"{self.name}: {value!r} is not a str")
         if value not in self.categories:
             raise InvalidParameterError(f"{self.name}: {value!r} is not one of categories={self.categories}")
         return value
+
+    def contains(self, value: object) -> bool:
+        """Whether it is one of the categories."""
+        return isinstance(value, str) and value in self.categories
 
     def nearest(self, value: object) -> str:
         """The same as :meth:`cast`: names have no neighbours."""
@@ -174,12 +152,69 @@ class Categorical(ValueType):
         return self.categories[value]
 
 
+class _Number(ValueType):
+    """What integers and reals share: special values beside the range."""
+
+    min: Any
+    max: Any
+    special: Any
+    _shares: Shares | None
+
+    def _read_specials(self, convert: Callable[[str, object], Any]) -> None:
+        pairs = read_specials(self.name, self.special, convert)
+        object.__setattr__(self, "special", pairs)
+        object.__setattr__(self, "_shares", shares_of(pairs, self.max))
+
+    @property
+    def special_values(self) -> tuple[Any, ...]:
+        """The special values alone."""
+        return tuple(value for value, _ in self.special)
+
+    @property
+    def shares(self) -> Shares | None:
+        """How special values and the range divide the unit interval; None without special values."""
+        return self._shares
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether ``min`` and ``max`` are the same, and no special value is another one."""
+        return bool(self.min == self.max) and all(value == self.min for value, _ in self.special)
+
+    def _is_special(self, value: float) -> bool:
+        return any(value == special for special, _ in self.special)
+
+    def _check_order(self) -> None:
+        if self.min > self.max:
+            raise InvalidParameterError(
+                f"{self.name}: min must not exceed max, min={self.min}, max={self.max}"
+            )
+        if not self.min <= self.val <= self.max and not self._is_special(self.val):
+            raise InvalidParameterError(
+                f"{self.name}: val={self.val} lies outside min={self.min} and max={self.max}"
+            )
+
+    def _unreachable(self, attribute: str, step: float) -> InvalidParameterError:
+        return InvalidParameterError(
+            f"{self.name}: {attribute}={getattr(self, attribute)} cannot be reached from "
+            f"min={self.min} in steps of {step}"
+        )
+
+    def _not_allowed(self, value: float, step: float | None) -> InvalidParameterError:
+        besides = f", special={self.special_values}" if self.special else ""
+        return InvalidParameterError(
+            f"{self.name}: {value} is not allowed, min={self.min}, max={self.max}, {step=}{besides}"
+        )
+
+
 @dataclass(frozen=True)
-class Integer(ValueType):
+class Integer(_Number):
     """A whole number between ``min`` and ``max``, both included, on a grid of ``step`` from ``min``.
 
     Attributes:
         log: whether ratios matter rather than differences; needs ``min`` > 0.
+        special: values that mean something of their own, such as -1 for "automatic"; they may lie outside the
+            range and off the grid. Pairs of value and probability, a mapping, or values alone, which get a
+            tenth each.
     """
 
     type: ClassVar[str] = "integer"
@@ -190,27 +225,26 @@ class Integer(ValueType):
     max: int
     step: int = 1
     log: bool = False
+    special: Iterable[Any] | Mapping[int, float] = ()
+    _shares: Shares | None = field(init=False, repr=False, compare=False, default=None)
+    _rounds: bool = field(init=False, repr=False, compare=False, default=False)
 
     def __post_init__(self) -> None:
         self._check_name()
         for attribute in ("val", "min", "max", "step"):
-            number = _integer(f"{self.name}: {attribute}", getattr(self, attribute))
-            object.__setattr__(self, attribute, number)
+            object.__setattr__(
+                self, attribute, integer(f"{self.name}: {attribute}", getattr(self, attribute))
+            )
+        if self.special != ():
+            self._read_specials(integer)
         _check_log(self.name, self.log, self.min)
         if self.step < 1:
             raise InvalidParameterError(f"{self.name}: step must be at least 1, {self.step=}")
-        _check_order(self.name, self.val, self.min, self.max)
+        self._check_order()
         for attribute in ("val", "max"):
-            if (getattr(self, attribute) - self.min) % self.step:
-                raise InvalidParameterError(
-                    f"{self.name}: {attribute}={getattr(self, attribute)} cannot be reached from "
-                    f"min={self.min} in steps of {self.step}"
-                )
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether ``min`` and ``max`` are the same."""
-        return self.min == self.max
+            value = getattr(self, attribute)
+            if (value - self.min) % self.step and not (attribute == "val" and self._is_special(value)):
+                raise self._unreachable(attribute, self.step)
 
     @property
     def steps(self) -> int:
@@ -219,13 +253,13 @@ class Integer(ValueType):
 
     def index(self, value: object) -> int:
         """The grid position next to a number, between 0 and ``steps``; halves go to the even one."""
-        number = _number(self.name, value)
-        if isinstance(number, int):
-            down, rest = divmod(number - self.min, self.step)
+        given = number(self.name, value)
+        if isinstance(given, int):
+            down, rest = divmod(given - self.min, self.step)
             up = 2 * rest > self.step or (2 * rest == self.step and down % 2 == 1)
             position = down + up
         else:
-            position = round((number - self.min) / self.step)
+            position = round((given - self.min) / self.step)
         return min(max(position, 0), self.steps)
 
     def at(self, index: int) -> int:
@@ -233,26 +267,32 @@ class Integer(ValueType):
         return self.min + index * self.step
 
     def cast(self, value: object) -> int:
-        """The value as ``int``. Raises InvalidTypeError or InvalidParameterError."""
-        number = _integer(self.name, value)
-        if not self.min <= number <= self.max or (number - self.min) % self.step:
-            raise InvalidParameterError(
-                f"{self.name}: {number} is not allowed, min={self.min}, max={self.max}, step={self.step}"
-            )
-        return number
+        """The value as ``int``. Raises InvalidTypeError or InvalidParameterError.
+
+        The parameters that algorithms see in the inside representation round to whole numbers first.
+        """
+        given = round(number(self.name, value)) if self._rounds else integer(self.name, value)
+        if self.special and self._is_special(given):
+            return given
+        if not self.min <= given <= self.max or (given - self.min) % self.step:
+            raise self._not_allowed(given, self.step)
+        return given
 
     def nearest(self, value: object) -> int:
-        """Clipped to the bounds and rounded to the grid."""
+        """Clipped to the bounds and rounded to the grid; a special value stays."""
+        if self.special and self._is_special(number(self.name, value)):
+            return integer(self.name, value)
         return self.at(self.index(value))
 
 
 @dataclass(frozen=True)
-class Real(ValueType):
+class Real(_Number):
     """A number between ``min`` and ``max``, both included, on a grid of ``step`` from ``min`` if there is a
     step.
 
     Attributes:
         log: whether ratios matter rather than differences; needs ``min`` > 0.
+        special: as for :class:`Integer`.
     """
 
     type: ClassVar[str] = "real"
@@ -263,46 +303,43 @@ class Real(ValueType):
     max: float
     step: float | None = None
     log: bool = False
+    special: Iterable[Any] | Mapping[float, float] = ()
+    _shares: Shares | None = field(init=False, repr=False, compare=False, default=None)
     _digits: int = field(init=False, repr=False, compare=False, default=0)
     _steps: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
         self._check_name()
         for attribute in ("val", "min", "max"):
-            number = float(_number(f"{self.name}: {attribute}", getattr(self, attribute)))
-            object.__setattr__(self, attribute, number)
+            object.__setattr__(self, attribute, real(f"{self.name}: {attribute}", getattr(self, attribute)))
+        if self.special != ():
+            self._read_specials(real)
         _check_log(self.name, self.log, self.min)
-        _check_order(self.name, self.val, self.min, self.max)
+        self._check_order()
         if not math.isfinite(self.max - self.min):
             raise InvalidParameterError(f"{self.name}: the range from {self.min=} to {self.max=} is too wide")
         if self.step is None:
             return
-        step = float(_number(f"{self.name}: step", self.step))
+        step = real(f"{self.name}: step", self.step)
         object.__setattr__(self, "step", step)
         if step <= 0:
             raise InvalidParameterError(f"{self.name}: step must be positive, {self.step=}")
-        for attribute in ("val", "max"):
+        special = self._is_special(self.val)
+        for attribute in ("max",) if special else ("val", "max"):
             if not self._on_grid(getattr(self, attribute)):
-                raise InvalidParameterError(
-                    f"{self.name}: {attribute}={getattr(self, attribute)} cannot be reached from "
-                    f"min={self.min} in steps of {self.step}"
-                )
-        object.__setattr__(self, "_digits", max(_decimals(self.min), _decimals(step)))
+                raise self._unreachable(attribute, step)
+        object.__setattr__(self, "_digits", max(decimals(self.min), decimals(step)))
         object.__setattr__(self, "_steps", round((self.max - self.min) / step))
-        object.__setattr__(self, "val", self.at(self.index(self.val)))
+        if not special:
+            object.__setattr__(self, "val", self.at(self.index(self.val)))
 
-    def _on_grid(self, number: float) -> bool:
+    def _on_grid(self, value: float) -> bool:
         if self.step is None:
             return True
-        quotient = (number - self.min) / self.step
+        quotient = (value - self.min) / self.step
         return math.isfinite(quotient) and abs(quotient - round(quotient)) <= GRID_TOLERANCE * max(
             1.0, abs(quotient)
         )
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether ``min`` and ``max`` are the same."""
-        return self.min == self.max
 
     @property
     def steps(self) -> int | None:
@@ -313,8 +350,8 @@ class Real(ValueType):
         """The grid position next to a number. Raises InvalidParameterError without a step."""
         if self.step is None:
             raise InvalidParameterError(f"{self.name} has no step and so no grid")
-        number = min(max(_number(self.name, value), self.min), self.max)
-        return min(max(round((number - self.min) / self.step), 0), self._steps)
+        clipped = min(max(number(self.name, value), self.min), self.max)
+        return min(max(round((clipped - self.min) / self.step), 0), self._steps)
 
     def at(self, index: int) -> float:
         """The value at a grid position, spelled as people would: 0.3, not 0.30000000000000004."""
@@ -326,17 +363,20 @@ class Real(ValueType):
 
     def cast(self, value: object) -> float:
         """The value as ``float``, on the grid. Raises InvalidTypeError or InvalidParameterError."""
-        number = float(_number(self.name, value))
-        if not self.min <= number <= self.max or not self._on_grid(number):
-            raise InvalidParameterError(
-                f"{self.name}: {number} is not allowed, min={self.min}, max={self.max}, step={self.step}"
-            )
-        return number if self.step is None else self.at(self.index(number))
+        given = real(self.name, value)
+        if self.special and self._is_special(given):
+            return given
+        if not self.min <= given <= self.max or not self._on_grid(given):
+            raise self._not_allowed(given, self.step)
+        return given if self.step is None else self.at(self.index(given))
 
     def nearest(self, value: object) -> float:
-        """Clipped to the bounds and rounded to the grid."""
-        number = float(min(max(_number(self.name, value), self.min), self.max))
-        return number if self.step is None else self.at(self.index(number))
+        """Clipped to the bounds and rounded to the grid; a special value stays."""
+        given = real(self.name, value)
+        if self.special and self._is_special(given):
+            return given
+        clipped = min(max(given, self.min), self.max)
+        return clipped if self.step is None else self.at(self.index(clipped))
 
 
 Parameter: TypeAlias = Integer | Real | Categorical
@@ -349,13 +389,6 @@ def _check_log(name: str, log: object, minimum: float) -> None:
         raise InvalidTypeError(f"{name}: log must be of type bool, not {log!r}")
     if log and minimum <= 0:
         raise InvalidParameterError(f"{name}: log=True needs min > 0, min={minimum}")
-
-
-def _check_order(name: str, val: float, minimum: float, maximum: float) -> None:
-    if minimum > maximum:
-        raise InvalidParameterError(f"{name}: min must not exceed max, min={minimum}, max={maximum}")
-    if not minimum <= val <= maximum:
-        raise InvalidParameterError(f"{name}: val={val} lies outside min={minimum} and max={maximum}")
 
 
 def parameter_from_dict(document: Mapping[str, Any] | Parameter) -> Parameter:
@@ -380,3 +413,26 @@ def parameter_from_dict(document: Mapping[str, Any] | Parameter) -> Parameter:
         raise InvalidParameterError(f"the type of a parameter must be one of {sorted(_KINDS)}, not {kind!r}")
     made: Parameter = _KINDS[kind].from_dict(document)
     return made
+
+
+to_value = parameter_from_dict
+"""The name that the original gives it."""
+
+
+def to_dict(document: Mapping[str, Any] | Parameter) -> dict[str, Any]:
+    """The tagged form of a parameter; one that has that form already is returned as it is."""
+    return document.to_dict() if isinstance(document, Integer | Real | Categorical) else dict(document)
+
+
+def transform(parameter: Parameter) -> Parameter:
+    """The parameter as algorithms see it; :func:`oppertune.core.encoding.to_inside` by its original name."""
+    from oppertune.core.encoding import to_inside
+
+    return to_inside(parameter)
+
+
+def inverse_transform(inside: Value, reference: Parameter) -> Value:
+    """The outside value of an inside one, by the original name and order of arguments."""
+    from oppertune.core.encoding import from_inside
+
+    return from_inside(reference, inside)

@@ -80,6 +80,7 @@ def run(
     )
     found = processes.status(process.pid)
     start = found.start if found else 0
+    swept = False
     try:
         if on_started is not None:
             on_started(process.pid)
@@ -90,10 +91,12 @@ def run(
         timed_out = _drain(process, (stdout, stderr), began + timeout_s)
         seconds = time.monotonic() - began
         stayed = processes.end(process.pid, start, marker, patience_s=1.0 if timed_out else 0.0)
+        swept = True
         _drain(process, (stdout, stderr), time.monotonic() + _QUIET_S)
         status = process.wait()
     finally:
-        processes.end(process.pid, start, marker)
+        if not swept:
+            processes.end(process.pid, start, marker)
         _close(process)
     if on_ended is not None:
         on_ended(process.pid)

@@ -88,6 +88,8 @@ def _members(pid: int, start: int, marker: str) -> list[int]:
         candidate = status(int(name))
         if candidate is None or candidate.state in "ZX":
             continue
+        if candidate.start < start:
+            continue  # older than the benchmark, so none of its descendants
         in_group = ours and pid in (candidate.group, candidate.session)
         if in_group or (marker and _carries(int(name), token)):
             found.append(int(name))

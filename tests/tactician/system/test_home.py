@@ -100,6 +100,7 @@ def test_a_folder_for_notes_that_cannot_be_made_is_no_error(
 AS_NOBODY_IN_A_NAMESPACE = """
 import ctypes, os, pathlib
 from tactician.system.home import is_real_root
+is_real_root()  # loads what it needs while everything can be read
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 outside = os.getuid()
