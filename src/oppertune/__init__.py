@@ -7,9 +7,13 @@ if TYPE_CHECKING:
         create_tuning_instance,
         get_algorithm_class,
         load_tuning_instance,
+        register,
     )
     from oppertune.algorithms.base import Algorithm
-    from oppertune.core.space import Constraint, Space
+    from oppertune.application import Application, MetricsMonitor, TuningResult, tune
+    from oppertune.core.conditions import Condition
+    from oppertune.core.constraints import Constraint
+    from oppertune.core.space import Space
     from oppertune.core.types import Context, PredictResponse, TuningRequest
     from oppertune.core.values import (
         Categorical,
@@ -27,37 +31,47 @@ if TYPE_CHECKING:
 _HOMES = {
     "ALGORITHMS": "oppertune.algorithms.all",
     "Algorithm": "oppertune.algorithms.base",
+    "Application": "oppertune.application",
     "Categorical": "oppertune.core.values",
-    "Constraint": "oppertune.core.space",
+    "Condition": "oppertune.core.conditions",
+    "Constraint": "oppertune.core.constraints",
     "Context": "oppertune.core.types",
     "Integer": "oppertune.core.values",
+    "MetricsMonitor": "oppertune.application",
     "OppertuneError": "oppertune.errors",
     "Parameter": "oppertune.core.values",
     "PredictResponse": "oppertune.core.types",
     "Real": "oppertune.core.values",
     "Space": "oppertune.core.space",
     "TuningRequest": "oppertune.core.types",
+    "TuningResult": "oppertune.application",
     "Value": "oppertune.core.values",
     "ValueType": "oppertune.core.values",
     "create_tuning_instance": "oppertune.algorithms.all",
     "get_algorithm_class": "oppertune.algorithms.all",
     "load_tuning_instance": "oppertune.algorithms.all",
     "parameter_from_dict": "oppertune.core.values",
+    "register": "oppertune.algorithms.all",
+    "tune": "oppertune.application",
 }
 
 __all__ = (
     "ALGORITHMS",
     "Algorithm",
+    "Application",
     "Categorical",
+    "Condition",
     "Constraint",
     "Context",
     "Integer",
+    "MetricsMonitor",
     "OppertuneError",
     "Parameter",
     "PredictResponse",
     "Real",
     "Space",
     "TuningRequest",
+    "TuningResult",
     "Value",
     "ValueType",
     "__version__",
@@ -65,6 +79,8 @@ __all__ = (
     "get_algorithm_class",
     "load_tuning_instance",
     "parameter_from_dict",
+    "register",
+    "tune",
 )
 
 

@@ -6,6 +6,8 @@ of the driver leaves nothing behind, and ``close`` has only the best configurati
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Literal, Self, SupportsFloat
 
 import gymnasium
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from oppertune.core.encoding import from_unit, to_unit
 from oppertune.core.space import Space
 from oppertune.core.values import Value
-from tactician.errors import MisuseError
+from tactician.errors import MisuseError, RestoreError
 from tactician.outcomes import Configuration, Verdict
 from tactician.reward import FAILED_REWARD
 from tactician.session import REFERENCE, Session
@@ -99,7 +101,8 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
         if self._closed or self._steps is None:
             raise MisuseError(f"step() {'after close()' if self._closed else 'before reset()'}")
         configuration = self.configuration(action)
-        outcome = self._session.trial(configuration)
+        with self._session.interrupts.installed(), self._kept_when_not_restored():
+            outcome = self._session.trial(configuration)
         self._steps += 1
         reward = FAILED_REWARD if outcome.score is None else outcome.score.reward
         spent = self._session.exhausted is not None
@@ -121,14 +124,29 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
         session = self._session
         with session.interrupts.installed():
             try:
-                candidate = choose_candidate(session.trials)
-                if candidate is not None:
-                    rounds = session.experiment.verification.rounds
-                    self.verdict = session.verify(candidate, session.baseline, REFERENCE, rounds)
-                    if self.verdict.significant:
-                        self.best_config = candidate
+                with self._kept_when_not_restored():
+                    self._verify()
             finally:
                 session.close()
+
+    def _verify(self) -> None:
+        session = self._session
+        candidate = choose_candidate(session.trials)
+        if candidate is not None:
+            rounds = session.experiment.verification.rounds
+            self.verdict = session.verify(candidate, session.baseline, REFERENCE, rounds)
+            if self.verdict.significant:
+                self.best_config = candidate
+
+    @contextlib.contextmanager
+    def _kept_when_not_restored(self) -> Iterator[None]:
+        """Leave journal and guardian in place when the host is not as it was; no further step then."""
+        try:
+            yield
+        except RestoreError:
+            self._closed = True
+            self._session.abandon()
+            raise
 
     def _observe(self, configuration: Configuration) -> Vector:
         context = self._session.context()

@@ -25,6 +25,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._depth = 0
+        self._outer = 0
         self._pending: int | None = None
 
     @contextlib.contextmanager
@@ -51,6 +52,21 @@ class Interrupts:
         if self._depth == 0:
             self.deliver()
 
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Let signals through inside a held block, for as long as a benchmark runs.
+
+        One comes through; from then on they are held back again, so that a second Ctrl-C cannot
+        reach the restore that the first one led to.
+        """
+        outer = self._depth
+        self._outer, self._depth = outer, 0
+        try:
+            self.deliver()
+            yield
+        finally:
+            self._outer, self._depth = 0, outer
+
     def deliver(self) -> None:
         """Raise what was held back, if anything."""
         number, self._pending = self._pending, None
@@ -60,5 +76,6 @@ class Interrupts:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
             self._pending = number
-        else:
-            raise Interrupted(number)
+            return
+        self._depth, self._outer = self._outer, 0
+        raise Interrupted(number)

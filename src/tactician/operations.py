@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oppertune.core.values import Value
+from tactician import catalogue
 from tactician.config import parse_experiment
 from tactician.errors import OperatorError, PreflightError, Problem, RefusedError, RestoreError
 from tactician.experiment import Experiment
 from tactician.interrupts import Interrupts
 from tactician.plan import make_plan
+from tactician.ports import Place
 from tactician.storage.records import RunRecord
 from tactician.system import namespace
 from tactician.system.files import RealHost
@@ -20,10 +22,10 @@ from tactician.system.guarding import NoGuardian, RunJournal, run_header
 from tactician.system.home import Home, recorded_homes
 from tactician.system.hostlock import HostLock
 from tactician.system.preflight import inspect
-from tactician.system.sysctl import file_knob
+from tactician.system.sysctl import file_knob, path_of
 from tactician.transaction import Transaction
 from tactician.undo.recover import Recovery, leftover_journals, recover_folder, recover_journal
-from tactician.undo.restore import command_for
+from tactician.undo.restore import command_for, sysctl_name
 from tactician.wiring import Options, check
 
 FORMATS = ("sysctl", "sh")
@@ -154,14 +156,10 @@ def export(record: RunRecord, form: str) -> str:
     header = _export_header(record)
     texts = _texts(experiment, best, dict(record.original))
     if form == "sysctl":
-        lines = [
-            f"{path.removeprefix('/proc/sys/').replace('/', '.')} = {new}"
-            for path, new, _ in texts
-            if path.startswith("/proc/sys/")
-        ]
+        lines = [f"{sysctl_name(path)} = {new}" for path, new, _ in texts if path.startswith("/proc/sys/")]
         return "\n".join([*header, *lines, ""])
     forward = [f"    {command_for(path, new)}" for path, new, _ in texts]
-    backward = [f"    {command_for(path, old)}" for path, _, old in reversed(texts)]
+    backward = [f"    {command_for(*_way_back(path, old))}" for path, _, old in reversed(texts)]
     usage = '*) echo "usage: $0 [apply|undo]" >&2; exit 2 ;;'
     lines = ["#!/bin/sh", *header, "set -eu", 'case "${1:-apply}" in']
     lines += ["apply)", *forward, "    ;;", "undo)", *backward, "    ;;", usage, "esac", ""]
@@ -185,6 +183,17 @@ def _texts(
         new, old = texts.get(knob.place.path, (shown, shown))
         texts[knob.place.path] = (knob.encode(new, best[tuned.name]), knob.encode(old, original[tuned.name]))
     return [(path, new, old) for path, (new, old) in texts.items()]
+
+
+def _way_back(path: str, old: str) -> tuple[str, str]:
+    """Return what to write; of a pair whose zero cannot be written, the half that can."""
+    known = catalogue.entry(sysctl_name(path))
+    for name in known.pair if known and old.strip() == "0" else ():
+        with contextlib.suppress(OSError):
+            other = RealHost().read(Place(path_of(name)))
+            if other.strip() not in ("", "0"):
+                return path_of(name), other
+    return path, old
 
 
 def _export_header(record: RunRecord) -> Sequence[str]:

@@ -11,6 +11,8 @@ FAILED_REWARD = 0.0
 """What a learner is told of a failed trial: no performance and no stability."""
 
 _MEMORY_TIGHT = 0.9
+_BEST_RATIO = 1e9
+_LARGEST = 1e12
 
 
 def score(measurement: Measurement, baseline: float, weights: RewardWeights) -> Score:
@@ -28,15 +30,22 @@ def score(measurement: Measurement, baseline: float, weights: RewardWeights) -> 
 
 
 def relative_performance(value: float, baseline: float, maximize: bool) -> float:
-    """Return 1.0 for a value equal to the baseline, more for a better one.
+    """Return 1.0 for a value equal to the baseline, more for a better one; finite and monotone.
 
-    A ratio where both are positive; else the difference in units of the baseline, so that a metric
-    that is zero or negative still ranks the right way.
+    A ratio where the baseline is positive; else the difference in units of the baseline, so that a
+    metric that is zero or negative still ranks the right way. A metric to minimize that reaches zero
+    is as good as it gets.
     """
-    if value > 0 and baseline > 0:
-        return value / baseline if maximize else baseline / value
-    gain = value - baseline if maximize else baseline - value
-    return 1.0 + gain / max(abs(baseline), 1e-9)
+    if baseline <= 0:
+        gain = value - baseline if maximize else baseline - value
+        performance = 1.0 + gain / max(abs(baseline), 1e-9)
+    elif maximize:
+        performance = value / baseline
+    elif value > baseline / _BEST_RATIO:
+        performance = baseline / value
+    else:
+        performance = _BEST_RATIO + (baseline / _BEST_RATIO - value) / baseline
+    return min(_LARGEST, max(-_LARGEST, performance))
 
 
 def stability(system: Mapping[str, float]) -> float:

@@ -78,6 +78,7 @@ class Session:
         self._bench = bench
         self._runner = TrialRunner(experiment, bench, run_id, self.emit)
         self._began: float | None = None
+        self._trials_began: float | None = None
         self._spent_before = 0.0
         self._failures_in_row = 0
         self._last = self.baseline
@@ -92,7 +93,8 @@ class Session:
             try:
                 observer(event)
             except Exception as error:
-                self._observers.remove(observer)
+                if observer in self._observers:
+                    self._observers.remove(observer)
                 self.notice(f"{type(observer).__name__} stopped working: {error}", warning=True)
 
     def notice(self, text: str, *, warning: bool = False) -> None:
@@ -124,6 +126,7 @@ class Session:
             )
             shown = f"\nIt printed:\n{_indented(tail)}" if tail else ""
             raise BenchmarkError(f"the benchmark gives no baseline: {failures[-1]}{shown}")
+        self._trials_began = self._clock()
 
     def measure_baseline(self, *, drift_check: bool = False) -> Outcome:
         """Measure the baseline once more."""
@@ -268,8 +271,9 @@ class Session:
         return None if seed is None else seed ^ zlib.crc32(name.encode())
 
     def _elapsed(self) -> float:
-        """Seconds of this run, those of an earlier process included."""
-        return self._spent_before + (0.0 if self._began is None else self._clock() - self._began)
+        """Seconds since the first trial could begin, those of an earlier process included."""
+        began = self._trials_began
+        return self._spent_before + (0.0 if began is None else self._clock() - began)
 
     def _maximize(self) -> bool:
         known = [

@@ -6,11 +6,13 @@ showed before, or RestoreError says which do not.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from tactician.errors import KnobReadError, KnobWriteError, Problem, RestoreError
+from tactician.errors import JournalError, KnobReadError, KnobWriteError, Problem, RestoreError
 from tactician.interrupts import Interrupts
 from tactician.plan import Change, Plan
 from tactician.ports import Guardian, Host, Journal, Place, Undo
@@ -34,14 +36,18 @@ class Transaction:
         self._guardian = guardian
         self._interrupts = interrupts
         self._undos: list[Undo] = []
+        self._holding = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        # From here to the end of the restore; a benchmark in between opens it again for itself.
+        self._holding.enter_context(self._interrupts.held())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.restore()
+        with self._holding:
+            self.restore()
 
     def apply(self, plan: Plan) -> list[str]:
         """Carry out a plan.
@@ -58,16 +64,21 @@ class Transaction:
             return []
         undos = [self._undo(change) for change in plan.changes]
         self._guardian.ensure()
+        before = self._families(change.place for change in plan.changes)
         with self._interrupts.held():
             self._journal.originals(undos)
             self._undos += undos
-            before = self._families(plan)
-            for change in plan.changes:
-                self._write(change)
-            return self._note_side_effects(before, self._families(plan))
+            try:
+                for change in plan.changes:
+                    self._write(change)
+                for change in plan.changes:
+                    self._compare(change)
+            finally:  # also a plan that failed half-way may have moved its neighbours
+                moved = self._note_side_effects(before)
+        return moved
 
     def restore(self) -> None:
-        """Put back everything that was applied.
+        """Put back everything that was applied, and what putting it back moved on the side.
 
         Raises:
             RestoreError: some place is not as it was; every other one is.
@@ -75,7 +86,13 @@ class Transaction:
         if not self._undos:
             return
         with self._interrupts.held():
+            before = self._families(place for undo in self._undos for place, _ in undo.expected)
             leftovers = put_back(self._host, self._undos)
+            if self._moved(before):
+                # Setting a scheduler back sets its neighbours to defaults of its own.
+                with contextlib.suppress(JournalError):
+                    self._note_side_effects(before)
+                leftovers = put_back(self._host, self._undos)
             self._undos.clear()
             if leftovers:
                 raise RestoreError(leftovers)
@@ -103,31 +120,39 @@ class Transaction:
         except OSError as error:
             message = f"{change.place.path}: {change.after!r} was refused: {error.strerror}"
             raise KnobWriteError(error.errno, message) from error
+        self._compare(change)
+
+    def _compare(self, change: Change) -> None:
         shown = self._read(change.place)
         if not change.holds(shown):
             message = f"{change.place.path}: wrote {change.after!r}, the kernel keeps {shown!r}"
             raise KnobWriteError(22, message)
 
-    def _families(self, plan: Plan) -> dict[Place, str]:
+    def _families(self, places: Iterable[Place]) -> dict[Place, str]:
         shown: dict[Place, str] = {}
-        for change in plan.changes:
-            if change.place not in shown:
-                shown.update(self._host.family(change.place))
+        for place in places:
+            if place not in shown:
+                shown.update(self._host.family(place))
         return shown
 
-    def _note_side_effects(self, before: Mapping[Place, str], after: Mapping[Place, str]) -> list[str]:
+    def _moved(self, before: Mapping[Place, str]) -> list[Place]:
         """Compare the neighbours just around our own writes: nobody else's change is taken for ours."""
         known = {place for undo in self._undos for place, _ in undo.expected}
-        moved = [
+        after = self._families(before)
+        return [
             place
             for place, text in before.items()
             if place not in known and place in after and not same_text(text, after[place])
         ]
+
+    def _note_side_effects(self, before: Mapping[Place, str]) -> list[str]:
+        moved = self._moved(before)
         if moved:
             undos = [Undo(((place, before[place]),), ((place, before[place]),)) for place in moved]
-            self._journal.originals(undos)
-            # Restored after the change that moved them, hence before it in a list that is read backwards.
+            # Restored after the change that moved them, hence before it in a list that is read backwards;
+            # and known to us before the journal is, which may be out of space by now.
             self._undos[:0] = undos
+            self._journal.originals(undos)
         return [place.path for place in moved]
 
     def _read(self, place: Place) -> str:
@@ -137,10 +162,11 @@ class Transaction:
             raise KnobReadError(error.errno, f"{place.path}: cannot be read: {error.strerror}") from error
 
     def _exists(self, place: Place) -> bool:
+        """Whether the place exists; one that exists and cannot be read is an error further on."""
         try:
             self._host.read(place)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.ENOENT
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -104,6 +105,8 @@ class TrialRunner:
             plan = self.plan(configuration)
         except OSError as error:
             raise KnobReadError(error.errno, f"an original cannot be read: {error}") from error
+        except ValueError as error:
+            raise KnobReadError(errno.EINVAL, str(error)) from error
         aside = transaction.apply(plan)
         for name, value in configuration.items():
             self._emit(Applied(self._run_id, name, value))
@@ -116,7 +119,8 @@ class TrialRunner:
         bench.guardian.ensure()
         self._emit(BenchmarkStarted(self._run_id, purpose, bench.rendered(configuration), self._typical_s))
         bench.monitor.start()
-        run = bench.benchmark.run(configuration)
+        with bench.interrupts.opened():
+            run = bench.benchmark.run(configuration)
         system = bench.monitor.stop()
         self.tool_absent = run.tool_absent
         self._emit(BenchmarkFinished(self._run_id, purpose, run.seconds))

@@ -87,6 +87,8 @@ class Tuner:
                     session.emit(RunFinished(session.run_id, self._result("error", str(failure))))
                     raise
                 error = str(failure)
+            except Exception as failure:  # a learner's own; what was measured is kept and shown
+                error = f"{type(failure).__name__}: {failure}"
             result = self._result(stopped, error)
             session.emit(RunFinished(session.run_id, result))
         return result

@@ -40,7 +40,9 @@ def plain_python() -> Iterator[str]:
     with _open_folder() as folder:
         base = f"/usr/bin/python3.{sys.version_info.minor}"
         command = [base, "-m", "venv", "--without-pip", folder / "venv"]
-        made = shutil.which(base) and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        made = (
+            shutil.which(base) and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        )
         if not made:
             pytest.skip("no interpreter here can be run by an unprivileged user")
         packages = next((folder / "venv" / "lib").glob("python*/site-packages"))

@@ -17,9 +17,7 @@ from tactician.undo import files, processes
 SECONDS = 120.0
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SOMAXCONN = "/proc/sys/net/core/somaxconn"
-BY_QUEUE = (
-    f"n=$(cat {SOMAXCONN}); j=$(od -An -N1 -tu1 /dev/urandom); echo ops: $((n * 1000 + n * j / 25))"
-)
+BY_QUEUE = f"n=$(cat {SOMAXCONN}); j=$(od -An -N1 -tu1 /dev/urandom); echo ops: $((n * 1000 + n * j / 25))"
 """A benchmark that is a hundred per cent the tuned value, and one per cent chance."""
 
 _UNSTABLE = ("/route/", "nf_conntrack_count", "/proc/sys/net/ipv4/tcp_fastopen_key", "stable_secret")
@@ -58,7 +56,9 @@ class Namespace:
 
     def pids(self) -> list[int]:
         """Processes that live inside."""
-        listed = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["ip", "netns", "pids", self.name], capture_output=True, text=True, check=True
+        )
         return [int(word) for word in listed.stdout.split()]
 
     def delete(self) -> None:
@@ -116,9 +116,7 @@ def tactician(
     return done
 
 
-def start(
-    *arguments: object, prefix: Sequence[str] = (), **environment: str
-) -> subprocess.Popen[str]:
+def start(*arguments: object, prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[str]:
     """Start the command line and go on."""
     return subprocess.Popen(
         argv(*arguments, prefix=prefix),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -304,20 +303,6 @@ def test_a_leftover_that_cannot_be_restored_is_named_before_anything_begins(
     done = tactician("tune", write(tmp_path / "c.json", document()), prefix=network.prefix)
     assert done.returncode == 4
     assert "net.core.somaxconn=not a number" in done.stderr
-
-
-def test_the_seeds_third_example_names_both_keys_and_what_to_do(network: Namespace, tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "examples" / "seed-cpu.json"
-    done = tactician("tune", example, prefix=network.prefix)
-    if Path("/proc/sys/kernel/sched_min_granularity_ns").exists():
-        pytest.skip("this kernel is old enough to have them")
-    assert done.returncode == 2
-    assert one_clear_message(done.stderr)
-    for key in ("kernel.sched_min_granularity_ns", "kernel.sched_wakeup_granularity_ns"):
-        assert key in done.stderr
-    assert os.uname().release in done.stderr
-    assert "kernel.sched_autogroup_enabled" in done.stderr
-    assert "--skip-absent" in done.stderr
 
 
 def test_nothing_of_a_refusal_is_written_into_the_home(network: Namespace) -> None:

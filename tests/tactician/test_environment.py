@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from support_core import DIRTY_RATIO, SWAPPINESS, Fixture, Scripted, dirty_pair, make_experiment, refusal
+from support_core import (
+    DIRTY_RATIO,
+    SWAPPINESS,
+    Fixture,
+    Scripted,
+    dirty_pair,
+    integer,
+    make_experiment,
+    refusal,
+)
 from tactician.environment import TuningEnv
 from tactician.errors import BenchmarkError, Interrupted, MisuseError, RestoreError
 from tactician.events import BaselineMeasured, TrialFinished, VerificationStarted
@@ -208,6 +217,42 @@ def test_a_host_that_is_not_restored_by_the_verification_keeps_its_journal_and_g
         env.step(HIGH)
         fixture.kernel.reactions[SWAP] = one_way
     assert fixture.released == [False]
+
+
+def with_a_start(**changes):
+    """The baseline is a declared start, so it is written and taken back."""
+    parameters = (integer(SWAPPINESS, 0, 200, start=100), integer(DIRTY_RATIO, 1, 90))
+    return Fixture(make_experiment(parameters), Scripted(better), **changes)
+
+
+def test_a_host_that_is_not_restored_by_the_baseline_keeps_its_journal_and_guardian():
+    kernel = dirty_pair()
+    kernel.reactions[SWAP] = one_way
+    fixture = with_a_start(kernel=kernel)
+    with pytest.raises(RestoreError):
+        TuningEnv(fixture.session)
+    assert fixture.released == [False]
+
+
+def test_a_signal_while_the_baseline_is_restored_waits_for_its_end():
+    def raising(number, frame):
+        raise KeyboardInterrupt
+
+    def restoring(kernel, text):
+        if text == "60":
+            signal.raise_signal(signal.SIGINT)
+        kernel[SWAP.path] = text
+
+    former = signal.signal(signal.SIGINT, raising)
+    kernel = dirty_pair()
+    kernel.reactions[SWAP] = restoring
+    fixture = with_a_start(kernel=kernel)
+    try:
+        with pytest.raises((Interrupted, KeyboardInterrupt)):
+            TuningEnv(fixture.session)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert fixture.kernel.shown() == fixture.start
 
 
 def test_a_driver_that_ignores_it_does_not_touch_the_host_again():

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from tactician import operations
+from tactician import operations, wiring
+from tactician.config import parse_experiment
 from tactician.errors import KnobWriteError, LockHeldError, OperatorError, RefusedError, RestoreError
 from tactician.operations import apply_run, export, recover_everywhere, revert
 from tactician.storage.records import RunRecord, RunSummary
@@ -58,6 +59,10 @@ def record_of(items=None, best=THERE, original=HERE, document=None, **changes):
     result = {
         "best_config": best, "significant": True, "improvement": 12.0, "improvement_interval": [9.0, 15.0],
         "reward_metric": "ops", "success": True,
+        "verdicts": [
+            {"reference": "original", "significant": True, "improvement": 12.0, "interval": [9.0, 15.0]},
+            {"reference": "kernel defaults", "significant": False, "improvement": 0.0, "interval": None},
+        ],
     }  # fmt: skip
     summary = {
         "id": ID, "started_at": "2026-01-01T00:00:00+00:00", "finished_at": None, "state": "finished",
@@ -222,13 +227,39 @@ def test_a_run_that_is_not_applied_is_named_beside_those_that_are(home, tmp_path
         revert(home, "2025")
 
 
+def test_no_run_begins_on_a_host_that_a_dead_run_left_and_that_cannot_be_restored(
+    home, root, tmp_path, monkeypatch, lock_of_its_own
+):
+    """Its originals would be the dead run's leftovers."""
+    monkeypatch.setattr(wiring, "HostLock", functools.partial(HostLock, name=lock_of_its_own))
+    header = {**run_header(ID, teardown=None, environment={}), "pid": 1 << 22, "pid_start": 1}
+    file = JournalFile.create(home.journals / f"{ID}.jsonl", header)
+    entry = [[str(tmp_path / "gone"), "", "1"]]
+    file.append({"kind": "originals", "undos": [{"writes": entry, "expected": entry}]})
+    file.release()
+    experiment = parse_experiment(dict(record_of().document), "test")
+    wired = None
+    try:
+        with pytest.raises(RestoreError) as caught:
+            wired = wiring.wire(experiment, wiring.Options(root=str(root)), home=home)
+    finally:
+        if wired is not None:
+            wired.session.close()
+    assert [problem.path for problem in caught.value.leftovers] == [str(tmp_path / "gone")]
+    lock = HostLock(name=lock_of_its_own)
+    lock.acquire()
+    lock.release()
+
+
 def test_an_export_as_sysctl_is_a_file_of_sysctl_d():
     text = export(record_of(), "sysctl")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines[0] == "vm.swappiness = 0"
     assert lines[1].startswith("net.ipv4.tcp_rmem = ")
     assert lines[1].endswith(" 16777216")
-    assert "+12.0 % [+9.0, +15.0] ops" in text
+    assert "+12.0 % [+9.0, +15.0]" in text
+    assert "no significant improvement" in text
+    assert ID in text
     assert text.endswith("\n")
 
 

@@ -243,14 +243,15 @@ def test_the_context_holds_the_state_metrics_of_the_last_run_in_order():
     assert context["unheard_of"] == 0.0
 
 
-def test_a_resumed_session_counts_what_was_spent():
+def test_a_resumed_session_counts_what_was_spent_and_measures_one_baseline_more():
     clock = Seconds(1.0)
     experiment = make_experiment(budget=Budget(trials=None, seconds=100.0))
     fixture = Fixture(experiment, clock.benchmark(), clock=clock)
     measurement = Measurement(100.0, "1/s", True, {}, {}, 1.0)
     fixture.session.resume([Outcome.measured(THERE, measurement, None)], 99.5)
     fixture.session.start()
-    assert fixture.session.benchmark_seconds == pytest.approx(102.5)
+    assert fixture.session.benchmark_seconds == pytest.approx(99.5 + 1.0)
+    assert [event.drift_check for event in fixture.of(BaselineMeasured)] == [True]
     fixture.session.trial(THERE)
     assert fixture.session.exhausted == "budget"
 

@@ -7,7 +7,7 @@ import errno
 import signal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oppertune.core.values import Integer
@@ -289,17 +289,10 @@ class LastMoment(Interrupts):
             yield
 
 
-def test_a_signal_in_the_last_moment_before_the_restore_does_not_prevent_it():
-    interrupts = LastMoment({2})
-    bench = Bench(FakeKernel(plain(a="1")), [knob("a")], interrupts=interrupts)
-    with interrupts.installed(), pytest.raises(Interrupted), bench.transaction as transaction:
-        transaction.apply(bench.plan(a=5))
-    assert bench.kernel.shown() == bench.start
-
-
-def test_a_second_signal_does_not_prevent_the_restore_after_the_first():
-    """Ctrl-C, pressed twice."""
-    interrupts = LastMoment({2, 3})
+@pytest.mark.parametrize("before", [{1}, {2}, {3}, {1, 2}, {2, 3}, {1, 2, 3}], ids=str)
+def test_no_signal_in_a_last_moment_prevents_the_restore(before):
+    """Between the block and its restore there is a moment too; and Ctrl-C may be pressed twice."""
+    interrupts = LastMoment(before)
     bench = Bench(FakeKernel(plain(a="1")), [knob("a")], interrupts=interrupts)
     with interrupts.installed(), pytest.raises(Interrupted), bench.transaction as transaction:
         transaction.apply(bench.plan(a=5))
@@ -363,6 +356,14 @@ VALUES = st.integers(0, 100)
     plans=st.lists(st.dictionaries(st.sampled_from(NAMES[:3]), VALUES), min_size=1, max_size=3),
     end=st.sampled_from([None, BrokenError(), Interrupted(1), KeyboardInterrupt()]),
     journal_fails=st.sampled_from([(), (0,), (1,), (2,)]),
+)
+@example(  # putting one back moves the next, and so on
+    kinds={"a": "meddles", "b": "meddles", "c": "plain", "d": "meddles"},
+    others={"a": "d", "b": "c", "c": "a", "d": "b"},
+    declared=["a", "b", "c"],
+    plans=[{"a": 0}],
+    end=None,
+    journal_fails=(),
 )
 def test_the_host_is_as_it_was_or_the_error_names_exactly_what_is_not(
     kinds, others, declared, plans, end, journal_fails

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from oppertune.core.state import stateful
 
 Array = npt.NDArray[np.float64]
+
+Activation: TypeAlias = Literal["tanh", "relu"]
 
 HIDDEN_GAIN = math.sqrt(2.0)
 
@@ -30,19 +33,68 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -
 
 @stateful
 class MLP:
-    """Layers with tanh between them and none after the last.
+    """Layers with an activation between them and none after the last.
 
     Args:
         rng: draws the initial weights; biases start at zero.
         sizes: inputs, hidden widths, outputs.
         output_gain: of the last layer's orthogonal weights; the others have sqrt(2).
+        activation: ``tanh`` or ``relu``.
     """
 
-    def __init__(self, rng: np.random.Generator, sizes: Sequence[int], output_gain: float) -> None:
+    activation: Activation = "tanh"  # of the class, for states saved when there was no other
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        sizes: Sequence[int],
+        output_gain: float,
+        activation: Activation = "tanh",
+    ) -> None:
+        self.activation = activation
         self.parameters: list[Array] = []
         for i, (inputs, outputs) in enumerate(pairwise(sizes)):
             gain = output_gain if i == len(sizes) - 2 else HIDDEN_GAIN
             self.parameters += [orthogonal(rng, inputs, outputs, gain), np.zeros(outputs)]
+
+    @classmethod
+    def fan_in(
+        cls,
+        rng: np.random.Generator,
+        sizes: Sequence[int],
+        output_bound: float,
+        activation: Activation = "relu",
+    ) -> MLP:
+        """A network whose weights and biases are uniform, as DDPG's are (Lillicrap et al., 2015, section 7).
+
+        Args:
+            rng: draws the initial weights.
+            sizes: inputs, hidden widths, outputs.
+            output_bound: the last layer's lie within it, the others within 1/sqrt(inputs of the layer).
+            activation: ``tanh`` or ``relu``.
+        """
+        made = object.__new__(cls)
+        made.activation = activation
+        made.parameters = []
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+            bound = output_bound if i == len(sizes) - 2 else 1.0 / math.sqrt(max(inputs, 1))
+            made.parameters += [
+                rng.uniform(-bound, bound, (inputs, outputs)),
+                rng.uniform(-bound, bound, outputs),
+            ]
+        return made
+
+    def copy(self) -> MLP:
+        """A network of its own with equal parameters, such as a target network to begin with."""
+        made = object.__new__(type(self))
+        made.activation = self.activation
+        made.parameters = [p.copy() for p in self.parameters]
+        return made
+
+    def follow(self, other: MLP, tau: float) -> None:
+        """Move every parameter towards another network's: theta' <- tau theta + (1 - tau) theta'."""
+        for own, goal in zip(self.parameters, other.parameters, strict=True):
+            own += tau * (goal - own)
 
     def forward(self, x: Array) -> tuple[Array, list[Array]]:
         """Outputs (n, outputs), and each layer's input, which :meth:`backward` wants."""
@@ -52,19 +104,33 @@ class MLP:
             inputs.append(x)
             x = x @ self.parameters[i] + self.parameters[i + 1]
             if i < last:
-                x = np.tanh(x)
+                x = np.tanh(x) if self.activation == "tanh" else np.maximum(x, 0.0)
         return x, inputs
 
     def backward(self, inputs: list[Array], gradient: Array) -> list[Array]:
         """Gradients of a loss by the parameters, from its gradient by the outputs, shape (n, outputs)."""
         gradients: list[Array] = []
         for layer in reversed(range(len(inputs))):
-            x = inputs[layer]
-            gradients[:0] = [x.T @ gradient, gradient.sum(axis=0)]
+            gradients[:0] = [inputs[layer].T @ gradient, gradient.sum(axis=0)]
             if layer:
-                # x is tanh of what came before, and tanh' = 1 - tanh^2.
-                gradient = (gradient @ self.parameters[2 * layer].T) * (1.0 - x * x)
+                gradient = self._through(layer, inputs[layer], gradient)
         return gradients
+
+    def backward_to_inputs(self, inputs: list[Array], gradient: Array) -> Array:
+        """Gradient of a loss by the network's inputs, shape (n, inputs), from its gradient by the outputs."""
+        for layer in reversed(range(1, len(inputs))):
+            gradient = self._through(layer, inputs[layer], gradient)
+        result: Array = gradient @ self.parameters[0].T
+        return result
+
+    def _through(self, layer: int, x: Array, gradient: Array) -> Array:
+        """The gradient by what the activation before a layer took, from the one by the layer's outputs.
+
+        ``x`` is what the activation gave: tanh' = 1 - tanh^2, and relu' = 1 where relu > 0.
+        """
+        slope = 1.0 - x * x if self.activation == "tanh" else x > 0.0
+        result: Array = (gradient @ self.parameters[2 * layer].T) * slope
+        return result
 
 
 @stateful
@@ -100,6 +166,46 @@ class Adam:
             m += (1.0 - self.beta1) * (g - m)
             v += (1.0 - self.beta2) * (g * g - v)
             p -= rate * m / (np.sqrt(v) / correction + self.eps)
+
+
+@stateful
+class ArrayRMSprop:
+    """RMSprop for descent (Tieleman and Hinton, 2012), changing the parameters in place.
+
+    s = alpha s + (1 - alpha) g^2 and p -= rate g / (sqrt(s) + eps); with momentum the step is
+    b = momentum b + g / (sqrt(s) + eps), p -= rate b. For short vectors of plain floats, and for ascent,
+    there is ``RMSprop`` in ``_steppers``.
+
+    Args:
+        learning_rate: rate.
+        alpha: how much of the running mean square is kept.
+        eps: keeps the quotient finite.
+        momentum: how much of the previous step is kept.
+    """
+
+    def __init__(
+        self, learning_rate: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.eps = eps
+        self.momentum = momentum
+        self.square_average: list[Array] = []
+        self.buffer: list[Array] = []
+
+    def step(self, parameters: Sequence[Array], gradients: Sequence[Array]) -> None:
+        """One update; both lists in the same order every time."""
+        if not self.square_average:
+            self.square_average = [np.zeros_like(p) for p in parameters]
+            self.buffer = [np.zeros_like(p) for p in parameters] if self.momentum else []
+        for i, (p, g, s) in enumerate(zip(parameters, gradients, self.square_average, strict=True)):
+            s += (1.0 - self.alpha) * (g * g - s)
+            step = g / (np.sqrt(s) + self.eps)
+            if self.momentum:
+                self.buffer[i] *= self.momentum
+                self.buffer[i] += step
+                step = self.buffer[i]
+            p -= self.learning_rate * step
 
 
 def clip_by_global_norm(gradients: Sequence[Array], limit: float) -> list[Array]:

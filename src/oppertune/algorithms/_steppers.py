@@ -57,13 +57,12 @@ class RMSprop:
     def step(self, gradient: list[float]) -> list[float]:
         """What to add to the parameters, for ascent."""
         before = self.square_average or [0.0] * len(gradient)
-        alpha = self.alpha
-        self.square_average = [
-            alpha * s + (1 - alpha) * (g * g) for s, g in zip(before, gradient, strict=True)
-        ]
+        alpha, eta, eps = self.alpha, self.eta, self.eps
+        rest, sqrt = 1 - alpha, math.sqrt
+        averages = [alpha * s + rest * (g * g) for s, g in zip(before, gradient, strict=True)]
+        self.square_average = averages
         if self.momentum == 0:
-            scales = [math.sqrt(s) + self.eps for s in self.square_average]
-            return [self.eta * g / scale for g, scale in zip(gradient, scales, strict=True)]
+            return [eta * g / (sqrt(s) + eps) for g, s in zip(gradient, averages, strict=True)]
         kept = self.buffer or [0.0] * len(gradient)
         self.buffer = [
             self.momentum * b + g / (math.sqrt(s) + self.eps)

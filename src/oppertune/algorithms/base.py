@@ -9,14 +9,31 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
+from types import GenericAlias
+from typing import Any, BinaryIO, ClassVar, Self
 
-from oppertune.core.encoding import from_inside, to_inside
-from oppertune.core.requests import CLEARED, REWARDED, Draw, Request, RequestLedger, checked_reward
+from oppertune.algorithms._exchange import (
+    Flags,
+    Shown,
+    _PredictResponse,
+    _TuningRequest,
+    ask,
+    flags_of,
+    parts_wanted,
+)
+from oppertune.core.configurations import Configurations, checked_parameters
+from oppertune.core.requests import (
+    CLEARED,
+    REWARDED,
+    Draw,
+    Request,
+    RequestLedger,
+    checked_reward,
+    mean_by_draw,
+)
 from oppertune.core.rewards import RewardTable, RobustScaler
-from oppertune.core.space import Constraint, Space
+from oppertune.core.space import NO_CONDITIONS, Condition, Conditions, Constraint, Space
 from oppertune.core.state import fingerprint, load_state, save_state, stateful
 from oppertune.core.types import (
     NO_CONTEXT,
@@ -24,15 +41,15 @@ from oppertune.core.types import (
     ContextIdType,
     MetadataType,
     NullContextId,
-    PredictionType,
+    PredictDataType,
     PredictResponse,
     RequestIdType,
+    RewardDataType,
     TuningRequest,
 )
-from oppertune.core.values import Categorical, Integer, Parameter, Real, Value, ValueType, parameter_from_dict
+from oppertune.core.values import Parameter, Value
 from oppertune.errors import (
     AlgorithmError,
-    InvalidParameterError,
     InvalidTypeError,
     OppertuneError,
     RewardError,
@@ -40,70 +57,17 @@ from oppertune.errors import (
     UnknownRequestError,
 )
 
+__all__ = ("Algorithm", "_PredictResponse", "_TuningRequest")
+
 for _class in (RobustScaler, RewardTable):
     stateful(_class)
-
-
-@dataclass
-class _TuningRequest:
-    """What ``_predict`` and ``_set_reward`` receive.
-
-    Attributes:
-        context: what the prediction is for.
-        id: the request's id; empty while predicting.
-        prediction: every parameter's outside value, repaired; empty while predicting.
-        metadata: what ``_predict`` returned beside the prediction.
-        reward: finite; standardised with ``normalize_rewards``; None while predicting.
-    """
-
-    context: Context = NO_CONTEXT
-    id: RequestIdType = ""
-    prediction: PredictionType = field(default_factory=dict)
-    metadata: MetadataType = None
-    reward: float | None = None
-
-
-class _PredictResponse(NamedTuple):
-    """What ``_predict`` returns.
-
-    Attributes:
-        prediction: a value for each of ``self.params``.
-        metadata: plain data (numbers, strings, lists, arrays, dictionaries) to get back in ``_set_reward``.
-    """
-
-    prediction: Mapping[str, Any]
-    metadata: MetadataType = None
-
-
-class _Flags(NamedTuple):
-    """What an algorithm can do, with what is assumed of one that does not say."""
-
-    supported_parameter_types: tuple[type[ValueType], ...] = (Categorical, Integer, Real)
-    requires_untransformed_parameters: bool = False
-    supports_context: bool = False
-    supports_single_reward: bool = True
-    supports_sequence_of_rewards: bool = False
-
-
-def _flags_of(name: str, meta: type, parent: _Flags) -> _Flags:
-    """The flags that a class called ``Meta`` sets, the parent's for the others. Raises AlgorithmError."""
-    given = {flag: value for flag, value in vars(meta).items() if not flag.startswith("__")}
-    if unknown := sorted(set(given) - set(_Flags._fields)):
-        raise AlgorithmError(f"{name}.Meta has unknown flags {unknown}; known are {list(_Flags._fields)}")
-    for flag, value in given.items():
-        if flag == "supported_parameter_types":
-            given[flag] = kinds = value if isinstance(value, tuple) else (value,)
-            if not all(isinstance(kind, type) and issubclass(kind, ValueType) for kind in kinds):
-                raise AlgorithmError(f"{name}.Meta.{flag} must be parameter types, not {value!r}")
-        elif not isinstance(value, bool):
-            raise AlgorithmError(f"{name}.Meta.{flag} must be a bool, not {value!r}")
-    return parent._replace(**given)
 
 
 class Algorithm(ABC):
     """Predicts configurations and learns from their rewards; more is better.
 
-    All public methods may be called from several threads; they exclude one another.
+    All public methods may be called from several threads; they exclude one another. So a method of a subclass
+    never runs beside another one of the same object, and a slow one makes the other callers wait.
 
     Args:
         parameters: what to tune, as objects or in their tagged dictionary form.
@@ -112,26 +76,37 @@ class Algorithm(ABC):
         normalize_rewards: standardise rewards robustly before the learner sees them.
         max_open_requests: the oldest requests lapse beyond so many.
         max_request_age: requests lapse after so many further predictions; None means never.
+        conditions: by parameter name, when it is active, as objects or text such as ``"workers > 1"``; while
+            inactive it takes its own value.
 
     Raises:
         InvalidParameterError: no parameters, a name twice, or one that contradicts itself.
-        InvalidConstraintError: constraints that cannot be read or fulfilled.
+        InvalidConstraintError: constraints or conditions that cannot be read or fulfilled.
         InvalidTypeError: a parameter of a type that this algorithm does not take, or an unknown argument.
     """
 
-    Meta: ClassVar[type] = type("Meta", (), _Flags()._asdict())
+    Meta: ClassVar[type] = type("Meta", (), Flags()._asdict())
     """Capabilities; subclasses define a class of this name. Flags left out keep their parent's setting."""
 
-    _flags: ClassVar[_Flags] = _Flags()
+    _flags: ClassVar[Flags] = Flags()
+
+    _predict_parts: ClassVar[tuple[str, ...] | None] = None
+    _set_reward_parts: ClassVar[tuple[str, ...] | None] = None
 
     _changed_by_predict: ClassVar[frozenset[str]] = frozenset()
     """Attributes other than generators that predictions may change because they hold nothing learnt."""
 
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "Meta" in vars(cls):
-            cls._flags = _flags_of(cls.__name__, cls.Meta, cls._flags)
+            cls._flags = flags_of(cls.__name__, cls.Meta, cls._flags)
             cls.Meta = type("Meta", (cls.Meta,), cls._flags._asdict())
+        if "_predict" in vars(cls):
+            cls._predict_parts = parts_wanted(cls._predict)
+        if "_set_reward" in vars(cls):
+            cls._set_reward_parts = parts_wanted(cls._set_reward)
 
     def __init__(
         self,
@@ -142,6 +117,7 @@ class Algorithm(ABC):
         *,
         max_open_requests: int = 1000,
         max_request_age: int | None = None,
+        conditions: Conditions = NO_CONDITIONS,
         **kwargs: Any,
     ) -> None:
         if kwargs:
@@ -150,9 +126,8 @@ class Algorithm(ABC):
             )
         if random_seed is not None and (isinstance(random_seed, bool) or not isinstance(random_seed, int)):
             raise InvalidTypeError(f"random_seed must be an int or None, not {random_seed!r}")
-        self._set_space(
-            self._checked(parameters), tuple(constraints) if not isinstance(constraints, str) else constraints
-        )
+        checked = checked_parameters(parameters, self._flags.supported_parameter_types, type(self).__name__)
+        self._set_space(Space(checked, constraints, conditions))
         self._random_seed = random_seed
         self._iteration = 0
         self._ledger = RequestLedger(max_open_requests, max_request_age)
@@ -160,34 +135,42 @@ class Algorithm(ABC):
         self._scaler = RobustScaler() if normalize_rewards else None
         self._lock = threading.RLock()
 
-    def _checked(self, parameters: Iterable[Parameter | Mapping[str, Any]]) -> tuple[Parameter, ...]:
-        made = tuple(parameter_from_dict(parameter) for parameter in parameters)
-        if not made:
-            raise InvalidParameterError("the list of parameters is empty")
-        supported = self._flags.supported_parameter_types
-        seen: set[str] = set()
-        for parameter in made:
-            if parameter.name in seen:
-                raise InvalidParameterError(f"two parameters are named {parameter.name!r}")
-            seen.add(parameter.name)
-            if not isinstance(parameter, supported):
-                raise InvalidTypeError(
-                    f"{type(self).__name__} does not take {parameter.name!r}, which is of type "
-                    f"{type(parameter).__name__}"
-                )
-        return made
-
-    def _set_space(self, parameters: tuple[Parameter, ...], constraints: Iterable[Constraint | str]) -> None:
-        self.parameters = parameters
-        self._space = Space(parameters, constraints)
-        self._learnable = tuple(p for p in parameters if not p.is_constant)
-        untransformed = self._flags.requires_untransformed_parameters
-        self.params = self._learnable if untransformed else tuple(to_inside(p) for p in self._learnable)
+    def _set_space(self, space: Space) -> None:
+        self.parameters = space.parameters
+        self._space = space
+        self._configurations = Configurations(
+            space, untransformed=self._flags.requires_untransformed_parameters
+        )
+        self.params = self._configurations.params
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """What holds between the parameters in every prediction."""
         return self._space.constraints
+
+    @Shown
+    def conditions(self) -> dict[str, tuple[Condition, ...]]:
+        """When the parameters that are not always active are; by name."""
+        return self._space.conditions
+
+    @Shown
+    def best(self) -> dict[str, Value] | None:
+        """The configuration that earned the highest single reward so far, however lucky; None before any.
+
+        :meth:`recommend` is the one to keep: it weighs how often each configuration was measured, and how
+        much rewards vary.
+        """
+        with self._lock:
+            return None if self._table.top is None else self._named(self._table.top[0])
+
+    @Shown
+    def best_reward(self) -> float | None:
+        """What :attr:`best` earned."""
+        with self._lock:
+            return None if self._table.top is None else self._table.top[1]
+
+    def _named(self, values: Iterable[Value]) -> dict[str, Value]:
+        return dict(zip((p.name for p in self.parameters), values, strict=True))
 
     @property
     def iteration(self) -> int:
@@ -195,7 +178,11 @@ class Algorithm(ABC):
         return self._iteration
 
     def predict(
-        self, context: Context | Mapping[str, Any] | None = None, *, fresh: bool = False
+        self,
+        context: Context | Mapping[str, Any] | None = None,
+        predict_data: PredictDataType | None = None,
+        *,
+        fresh: bool = False,
     ) -> PredictResponse:
         """Decide on a configuration. Nothing that was learnt changes.
 
@@ -203,53 +190,37 @@ class Algorithm(ABC):
 
         Args:
             context: the circumstances, by feature name.
+            predict_data: anything else that the algorithm wants to know; it has no part in the identity.
             fresh: decide anew although a request is open, as for trials in parallel.
 
         Returns:
-            The configuration (all parameters, in bounds, on their grids, constraints fulfilled) and the
-            request's id.
+            The configuration (all parameters, in bounds, on their grids, constraints and conditions
+            fulfilled) and the request's id.
 
         Raises:
             InvalidContextError, InvalidTypeError: the context has no identity.
             AlgorithmError: a fault of the algorithm.
         """
+        where = NO_CONTEXT if context is None else Context.of(context)
         with self._lock:
-            where = Context.of(context)
             newest = None
             if not fresh and not self._flags.supports_sequence_of_rewards:
                 newest = self._ledger.newest(where.id)
-            draw = self._draw(where) if newest is None or newest.draw.learnt else newest.draw
-            return PredictResponse(dict(draw.prediction), self._ledger.open(draw).id)
+            if newest is None or newest.draw.learnt:
+                draw = self._draw(where, predict_data)
+            else:
+                draw = newest.draw
+            return PredictResponse(draw.prediction.copy(), self._ledger.open(draw).id)
 
-    def _draw(self, context: Context) -> Draw:
-        metadata = None
-        values: dict[str, Value] = {}
+    def _draw(self, context: Context, predict_data: PredictDataType | None) -> Draw:
+        answer: object = {}
         if self.params:
-            answer = self._predict(_TuningRequest(context))
-            prediction, metadata = self._outside(answer)
-            values = prediction
-        full: PredictionType = {p.name: p.val if p.is_constant else values[p.name] for p in self.parameters}
-        if self._space.constraints and not self._space.holds(full):
-            full = self._space.repair(full)
-        return Draw(context, full, metadata)
-
-    def _outside(self, answer: object) -> tuple[dict[str, Value], MetadataType]:
-        """What ``_predict`` answered, validated, in bounds and on the grid."""
+            request = _TuningRequest(context, "", {}, None, None, predict_data)
+            parts = self._predict_parts
+            answer = self._predict(request) if parts is None else ask(self._predict, parts, request)
         prediction, metadata = answer if isinstance(answer, _PredictResponse) else (answer, None)
-        who = type(self).__name__
-        if not isinstance(prediction, Mapping):
-            raise AlgorithmError(
-                f"{who}._predict must return a _PredictResponse of a mapping, not {answer!r}"
-            )
-        if missing := [p.name for p in self.params if p.name not in prediction]:
-            raise AlgorithmError(f"{who}._predict left out {missing}")
-        untransformed = self._flags.requires_untransformed_parameters
-        try:
-            if untransformed:
-                return {p.name: p.nearest(prediction[p.name]) for p in self._learnable}, metadata
-            return {p.name: from_inside(p, prediction[p.name]) for p in self._learnable}, metadata
-        except (TypeError, ValueError) as error:
-            raise AlgorithmError(f"{who}._predict returned a value that cannot be used: {error}") from error
+        configuration = self._configurations.complete(prediction, type(self).__name__)
+        return Draw(context, configuration, metadata, predict_data)
 
     @abstractmethod
     def _predict(self, tuning_request: _TuningRequest) -> _PredictResponse:
@@ -267,7 +238,9 @@ class Algorithm(ABC):
         """The metadata of every draw that still waits for its reward."""
         return (request.draw.metadata for request in self._ledger if not request.draw.learnt)
 
-    def store_reward(self, request_id: RequestIdType, reward: float) -> None:
+    def store_reward(
+        self, request_id: RequestIdType, reward: float, reward_data: RewardDataType | None = None
+    ) -> None:
         """Keep the reward of one request until ``set_reward`` is called for its context.
 
         Raises:
@@ -276,7 +249,7 @@ class Algorithm(ABC):
         """
         value = checked_reward(reward)
         with self._lock:
-            self._ledger.store(request_id, value)
+            self._ledger.store(request_id, value, reward_data)
 
     def set_reward(
         self,
@@ -284,6 +257,7 @@ class Algorithm(ABC):
         context_id: ContextIdType = NullContextId,
         *,
         request_id: RequestIdType | None = None,
+        reward_data: RewardDataType | None = None,
     ) -> None:
         """Learn from the reward of one request, or of one context.
 
@@ -296,6 +270,7 @@ class Algorithm(ABC):
             reward: any finite number, zero and negative ones included; None takes what was stored.
             context_id: the ``id`` of the context.
             request_id: what ``predict`` returned; ``context_id`` is ignored then.
+            reward_data: anything else that the algorithm wants to know of the outcome.
 
         Raises:
             RewardError: NaN, infinite, no number, the second one for this request, or none at all.
@@ -304,9 +279,9 @@ class Algorithm(ABC):
         value = None if reward is None else checked_reward(reward)
         with self._lock:
             if request_id is not None:
-                self._reward_request(self._ledger.get(request_id), value)
+                self._reward_request(self._ledger.get(request_id), value, reward_data)
             elif value is not None:
-                self._reward_context(context_id, value)
+                self._reward_context(context_id, value, reward_data)
             else:
                 self._reward_stored(context_id)
 
@@ -319,7 +294,9 @@ class Algorithm(ABC):
             )
         return requests
 
-    def _reward_request(self, request: Request, reward: float | None) -> None:
+    def _reward_request(
+        self, request: Request, reward: float | None, reward_data: RewardDataType | None
+    ) -> None:
         if reward is None:
             reward = request.reward
         elif request.reward is not None:
@@ -330,10 +307,18 @@ class Algorithm(ABC):
             raise RewardError(
                 f"request {request.id!r} has no stored reward; pass one or call store_reward() first"
             )
+        if reward_data is not None:
+            request.reward_data = reward_data
         self._ledger.close(request)
-        self._learn(request, reward)
+        if self._flags.supports_single_reward:
+            self._learn(request, reward)
+        else:
+            request.reward = reward
+            self._learn_sequence([request])
 
-    def _reward_context(self, context_id: ContextIdType, reward: float) -> None:
+    def _reward_context(
+        self, context_id: ContextIdType, reward: float, reward_data: RewardDataType | None
+    ) -> None:
         if not self._flags.supports_single_reward:
             raise RewardError(
                 f"{type(self).__name__} takes sequences of rewards: store_reward(), then set_reward(None)"
@@ -341,6 +326,8 @@ class Algorithm(ABC):
         *older, newest = self._requests_of(context_id)
         for request in older:
             self._ledger.close(request, CLEARED)
+        if reward_data is not None:
+            newest.reward_data = reward_data
         self._ledger.close(newest)
         self._learn(newest, reward)
 
@@ -353,13 +340,8 @@ class Algorithm(ABC):
         if self._flags.supports_sequence_of_rewards:
             self._learn_sequence(requests)
             return
-        draws: dict[int, list[Request]] = {}
-        for request in requests:
-            if request.reward is not None:
-                draws.setdefault(id(request.draw), []).append(request)
-        for shared in draws.values():
-            rewards = [request.reward for request in shared if request.reward is not None]
-            self._learn(shared[-1], sum(reward / len(rewards) for reward in rewards))
+        for request, reward in mean_by_draw(requests):
+            self._learn(request, reward)
 
     def _learn(self, request: Request, reward: float) -> None:
         """Record first, then learn: the measurement outlives a learner that throws."""
@@ -370,30 +352,45 @@ class Algorithm(ABC):
         draw.learnt = True
         if self._scaler is not None:
             reward = self._scaler.standardise(reward)
+        before = self._iteration
         try:
             if self.params:
-                self._set_reward(
-                    _TuningRequest(draw.context, request.id, dict(draw.prediction), draw.metadata, reward)
-                )
+                told, parts = self._as_told(request, reward), self._set_reward_parts
+                if parts is None:
+                    self._set_reward(told)
+                else:
+                    ask(self._set_reward, parts, told)
         finally:
-            self._iteration += 1
+            # Whatever the algorithm counted itself, as the original's do.
+            self._iteration = before + 1
 
     def _learn_sequence(self, requests: Sequence[Request]) -> None:
         sequence = []
         for request in requests:
-            draw, reward = request.draw, request.reward
+            reward = request.reward
             if reward is not None:
-                self._table.add(tuple(draw.prediction.values()), reward)
+                self._table.add(tuple(request.draw.prediction.values()), reward)
                 reward = reward if self._scaler is None else self._scaler.standardise(reward)
-            draw.learnt = True
-            sequence.append(
-                _TuningRequest(draw.context, request.id, dict(draw.prediction), draw.metadata, reward)
-            )
+            request.draw.learnt = True
+            sequence.append(self._as_told(request, reward))
+        before = self._iteration
         try:
             if self.params:
                 self._set_reward_for_sequence(sequence)
         finally:
-            self._iteration += 1
+            self._iteration = before + 1
+
+    def _as_told(self, request: Request, reward: float | None) -> _TuningRequest:
+        draw = request.draw
+        return _TuningRequest(
+            draw.context,
+            request.id,
+            draw.prediction.copy(),
+            draw.metadata,
+            reward,
+            draw.predict_data,
+            request.reward_data,
+        )
 
     def recommend(self) -> dict[str, Value]:
         """The configuration to keep: the best mean reward, shrunk so that one lucky measurement does not win.
@@ -402,9 +399,7 @@ class Algorithm(ABC):
         """
         with self._lock:
             best = self._table.best()
-            if best is None:
-                return self._space.repair(self._space.defaults)
-            return dict(zip((p.name for p in self.parameters), best, strict=True))
+            return self._space.repair(self._space.defaults) if best is None else self._named(best)
 
     def get_tuning_requests(self, context_id: ContextIdType | None = None) -> list[TuningRequest]:
         """The open requests, of one context or of all, oldest first, with their stored rewards."""
@@ -431,6 +426,25 @@ class Algorithm(ABC):
         with self._lock:
             state = self._get_state()
             save_state(path, type(self).__name__, state)
+
+    def dump(self, file: str | Path | BinaryIO, **options: Any) -> None:
+        """:meth:`save` by the original's name; its options of compression are accepted and ignored."""
+        self.save(file)
+
+    def dumps(self, **options: Any) -> bytes:
+        """What :meth:`save` writes, as bytes."""
+        from io import BytesIO
+
+        buffer = BytesIO()
+        self.save(buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def loads(cls, buffer: bytes, **options: Any) -> Self:
+        """The reverse of :meth:`dumps`. Raises StateError as :meth:`load`."""
+        from io import BytesIO
+
+        return cls.load(BytesIO(buffer))
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> Self:
@@ -469,13 +483,19 @@ class Algorithm(ABC):
 
     def _get_state(self) -> dict[str, Any]:
         """Plain data for :meth:`save`; by default every attribute, so that subclasses need not care."""
-        left_out = {"_lock", "_space", "_learnable", "params", "parameters"}
+        left_out = {"_lock", "_space", "_configurations", "params", "parameters"}
         own = {name: value for name, value in vars(self).items() if name not in left_out}
-        return {"parameters": self.parameters, "constraints": self.constraints, "attributes": own}
+        return {
+            "parameters": self.parameters,
+            "constraints": self._space.constraints,
+            "conditions": self._space.conditions,
+            "attributes": own,
+        }
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """The reverse of :meth:`_get_state`, on an object without attributes."""
-        self._set_space(state["parameters"], state["constraints"])
+        # Files of version 1 have no conditions.
+        self._set_space(Space(state["parameters"], state["constraints"], state.get("conditions", {})))
         self._lock = threading.RLock()
         vars(self).update(state["attributes"])
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from oppertune.algorithms._steppers import LARGEST, SGD, RMSprop
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
+from oppertune.core.space import Space
 from oppertune.core.state import stateful
 from oppertune.core.values import Integer, Parameter, Real
 from oppertune.errors import InvalidArgumentError
@@ -102,32 +103,40 @@ class BlueFin(Algorithm):
         # w in [0, 1]^d: inside value over inside maximum.
         self._max = [float(p.max) for p in self.params if not isinstance(p.val, str)]
         self._w = [float(p.val) / m for p, m in zip(self.params, self._max, strict=True)]
-        self._clip()
+        self._clip(self._w)
         self._rng = np.random.default_rng(self._random_seed)
         self._parallel_rng = np.random.default_rng(np.random.SeedSequence(self._random_seed).spawn(1)[0])
         self._current = 0
         self._next_pair = 1
         self._pairs = {0: _Pair(self._direction(self._rng), self.delta)}
 
+    def _set_space(self, space: Space) -> None:
+        super()._set_space(space)
+        self._names = [p.name for p in self.params]
+        self._is_integer = [isinstance(p, Integer) for p in self.params]
+
     def _direction(self, rng: np.random.Generator) -> list[float]:
         """U = g/|g|, g ~ N(0, I_d): uniform on the sphere."""
         g: list[float] = rng.normal(size=len(self._w)).tolist()
-        norm = math.sqrt(sum(x * x for x in g))
+        norm = math.sqrt(sum([x * x for x in g]))
         return [x / norm for x in g] if norm else g
 
-    def _clip(self) -> None:
+    def _clip(self, moved: list[float]) -> None:
         # A delta that decay has let grow beyond 1/2 leaves the middle only.
         low = min(self.delta, 0.5)
-        self._w = [min(max(w, low), 1 - low) for w in self._w]
+        high = 1 - low
+        self._w = [low if w < low else high if w > high else w for w in moved]
 
     def _predict(self, tuning_request: _TuningRequest) -> _PredictResponse:
         number, sign = self._free_end()
         pair = self._pairs[number]
-        w = [c + sign * pair.delta * u for c, u in zip(self._w, pair.u, strict=True)]
-        inside = {
-            p.name: round(x * m) if isinstance(p, Integer) else x * m
-            for p, x, m in zip(self.params, w, self._max, strict=True)
-        }
+        delta = sign * pair.delta
+        inside: dict[str, float] = {}
+        for name, c, u, top, is_integer in zip(
+            self._names, self._w, pair.u, self._max, self._is_integer, strict=True
+        ):
+            x = (c + delta * u) * top
+            inside[name] = round(x) if is_integer else x
         return _PredictResponse(inside, (number, sign))
 
     def _free_end(self) -> tuple[int, int]:
@@ -173,8 +182,7 @@ class BlueFin(Algorithm):
         d = len(self._w)
         factor = max(min(d * difference / (self.feedback * pair.delta), LARGEST), -LARGEST)
         step = self.optimizer.step([factor * u for u in pair.u])
-        self._w = [w + s for w, s in zip(self._w, step, strict=True)]
-        self._clip()
+        self._clip([w + s for w, s in zip(self._w, step, strict=True)])
         if self.eta_decay_rate > 0:
             self.eta = self._eta_0 / (1 + self.eta_decay_rate * (self._updates + 1))
             self.optimizer.eta = self.eta

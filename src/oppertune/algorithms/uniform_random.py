@@ -15,7 +15,8 @@ from oppertune.core.values import Categorical, Parameter, Value
 class UniformRandom(Algorithm):
     """Draws every parameter independently: categories and grid points with equal chances.
 
-    With ``log=True`` the logarithm is uniform, and the value is rounded to the grid.
+    With ``log=True`` the logarithm is uniform, and the value is rounded to the grid. Special values are drawn
+    with their own probabilities.
 
     Args:
         parameters: what to tune.
@@ -38,7 +39,7 @@ class UniformRandom(Algorithm):
     def _value(self, parameter: Parameter) -> Value:
         if isinstance(parameter, Categorical):
             return parameter.categories[int(self._rng.integers(parameter.n_categories))]
-        if parameter.log or parameter.steps is None:
+        if parameter.special or parameter.log or parameter.steps is None:
             return from_unit(parameter, float(self._rng.random()))
         # Grids of more points than an int64 can count are drawn by position.
         if parameter.steps >= 2**62:

@@ -1,4 +1,4 @@
-"""Checks that whatever is passed for a number is one, so that every parameter refuses the same things alike."""
+"""Checks that whatever is passed for a number is one, so that all parameters refuse the same things."""
 
 from __future__ import annotations
 

@@ -32,9 +32,7 @@ def read_specials(
     usual = min(USUAL_PROBABILITY, 0.5 / max(len(items), 1))
     pairs = []
     for item in items:
-        value, probability = (
-            item if isinstance(item, list | tuple) and len(item) == 2 else (item, usual)
-        )
+        value, probability = item if isinstance(item, list | tuple) and len(item) == 2 else (item, usual)
         pairs.append(
             (
                 convert(f"{name}: a special value", value),

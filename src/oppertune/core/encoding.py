@@ -1,10 +1,10 @@
 """The one place where values become what algorithms compute with, and back again.
 
 Two encodings are kept apart. The *unit* encoding maps every parameter to [0, 1] and knows about logarithmic
-scales; surrogates and policies use it. Special values own parts of it, as wide as their probabilities, and the
-range has the rest (:class:`oppertune.core._specials.Shares`). The *inside* encoding is the simpler one of the bandit papers: a grid
-becomes 0, 1, ..., n, a continuous range becomes [0, 1], categories stay as they are, and what has special
-values is seen in the unit encoding.
+scales; surrogates and policies use it. Special values own parts of it, as wide as their probabilities, and
+the range has the rest (:class:`oppertune.core._specials.Shares`). The *inside* encoding is the simpler one of
+the bandit papers: a grid becomes 0, 1, ..., n, a continuous range becomes [0, 1], categories stay as they
+are, and what has special values is seen in the unit encoding.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _number_at(parameter: Integer | Real, position: float) -> Value:
     if parameter.log:
         if position in (0.0, 1.0):
             return parameter.max if position else parameter.min
-        return _in_range(parameter, parameter.min * math.exp(position * math.log(parameter.max / parameter.min)))
+        ratio = math.log(parameter.max / parameter.min)
+        return _in_range(parameter, parameter.min * math.exp(position * ratio))
     if isinstance(parameter, Integer):
         return parameter.at(round(position * parameter.steps))
     if parameter.step is not None:
@@ -106,7 +107,8 @@ def to_inside(parameter: Parameter) -> Parameter:
 
 
 def _seen_as_unit(parameter: Integer | Real) -> bool:
-    return bool(parameter.log or parameter.special) or (isinstance(parameter, Real) and parameter.step is None)
+    continuous = isinstance(parameter, Real) and parameter.step is None
+    return continuous or parameter.log or bool(parameter.special)
 
 
 def _in_range(parameter: Integer | Real, number: float) -> Value:

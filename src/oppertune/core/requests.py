@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Real as RealNumber
 from typing import Any
 
@@ -17,8 +17,10 @@ from oppertune.core.types import (
     Context,
     ContextIdType,
     MetadataType,
+    PredictDataType,
     PredictionType,
     RequestIdType,
+    RewardDataType,
     generate_request_id,
 )
 from oppertune.errors import InvalidArgumentError, RewardError, RewardTypeError, UnknownRequestError
@@ -53,25 +55,46 @@ def checked_reward(reward: object) -> float:
 class Draw:
     """One decision: what was predicted, what the algorithm wants to remember of it, whether it was learnt."""
 
-    __slots__ = ("context", "learnt", "metadata", "prediction")
+    __slots__ = ("context", "learnt", "metadata", "predict_data", "prediction")
 
-    def __init__(self, context: Context, prediction: PredictionType, metadata: MetadataType) -> None:
+    def __init__(
+        self,
+        context: Context,
+        prediction: PredictionType,
+        metadata: MetadataType,
+        predict_data: PredictDataType | None = None,
+    ) -> None:
         self.context = context
         self.prediction = prediction
         self.metadata = metadata
+        self.predict_data = predict_data
         self.learnt = False
 
 
 class Request:
     """One handing out of a draw, with the reward that was stored for it, if any."""
 
-    __slots__ = ("born", "draw", "id", "reward")
+    __slots__ = ("born", "draw", "id", "reward", "reward_data")
 
     def __init__(self, request_id: RequestIdType, draw: Draw, born: int) -> None:
         self.id = request_id
         self.draw = draw
         self.born = born
         self.reward: float | None = None
+        self.reward_data: RewardDataType | None = None
+
+
+def mean_by_draw(requests: Iterable[Request]) -> list[tuple[Request, float]]:
+    """The mean of the stored rewards of each draw, with the newest request that has one."""
+    draws: dict[int, list[tuple[Request, float]]] = {}
+    for request in requests:
+        if request.reward is not None:
+            draws.setdefault(id(request.draw), []).append((request, request.reward))
+    return [
+        # Divided first, so that the sum of huge rewards stays finite.
+        (shared[-1][0], sum(reward / len(shared) for _, reward in shared))
+        for shared in draws.values()
+    ]
 
 
 class RequestLedger:
@@ -108,14 +131,16 @@ class RequestLedger:
         self._count += 1
         while len(self._requests) >= self.max_open:
             self._lapse_oldest()
-        self._lapse_aged()
+        if self.max_age is not None:
+            self._lapse_aged()
         request = Request(generate_request_id(), draw, self._count)
         self._add(request)
         return request
 
     def newest(self, context_id: ContextIdType) -> Request | None:
         """The newest open request of a context."""
-        self._lapse_aged()
+        if self.max_age is not None:
+            self._lapse_aged()
         requests = self._contexts.get(context_id)
         return requests[next(reversed(requests))] if requests else None
 
@@ -143,12 +168,15 @@ class RequestLedger:
             "set_reward(request_id=...) take"
         )
 
-    def store(self, request_id: RequestIdType, reward: float) -> None:
+    def store(
+        self, request_id: RequestIdType, reward: float, reward_data: RewardDataType | None = None
+    ) -> None:
         """Keep a reward for later. Raises RewardError if there is one, UnknownRequestError as :meth:`get`."""
         request = self.get(request_id)
         if request.reward is not None:
             raise RewardError(f"request {request_id!r} has its reward already; a second one cannot be stored")
         request.reward = reward
+        request.reward_data = reward_data
 
     def close(self, request: Request, why: str = REWARDED) -> None:
         """End one request."""
@@ -164,7 +192,11 @@ class RequestLedger:
 
     def _add(self, request: Request) -> None:
         self._requests[request.id] = request
-        self._contexts.setdefault(request.draw.context.id, {})[request.id] = request
+        siblings = self._contexts.get(request.draw.context.id)
+        if siblings is None:
+            self._contexts[request.draw.context.id] = {request.id: request}
+        else:
+            siblings[request.id] = request
 
     def _lapse_oldest(self) -> None:
         self.close(next(iter(self._requests.values())), LAPSED)
@@ -183,13 +215,15 @@ class RequestLedger:
             if id(request.draw) not in numbers:
                 numbers[id(request.draw)] = len(draws)
                 draw = request.draw
-                draws.append([draw.context, draw.prediction, draw.metadata, draw.learnt])
+                draws.append([draw.context, draw.prediction, draw.metadata, draw.learnt, draw.predict_data])
         return {
             "max_open": self.max_open,
             "max_age": self.max_age,
             "count": self._count,
             "draws": draws,
-            "requests": [[r.id, numbers[id(r.draw)], r.born, r.reward] for r in self._requests.values()],
+            "requests": [
+                [r.id, numbers[id(r.draw)], r.born, r.reward, r.reward_data] for r in self._requests.values()
+            ],
             "closed": [[i, self._closed[i]] for i in self._closed_order],
         }
 
@@ -198,13 +232,15 @@ class RequestLedger:
         self.__init__(state["max_open"], state["max_age"])  # type: ignore[misc]
         self._count = state["count"]
         draws: list[Draw] = []
-        for context, prediction, metadata, learnt in state["draws"]:
-            draw = Draw(context, prediction, metadata)
+        # What the original's interface adds, predict_data and reward_data, is missing in version 1.
+        for context, prediction, metadata, learnt, *rest in state["draws"]:
+            draw = Draw(context, prediction, metadata, *rest)
             draw.learnt = learnt
             draws.append(draw)
-        for request_id, number, born, reward in state["requests"]:
+        for request_id, number, born, reward, *rest in state["requests"]:
             request = Request(request_id, draws[number], born)
             request.reward = reward
+            request.reward_data = rest[0] if rest else None
             self._add(request)
         for request_id, why in state["closed"]:
             self._closed[request_id] = why

@@ -73,6 +73,9 @@ class RewardTable:
         limit: so many configurations are kept; beyond twice as many the worst are dropped.
     """
 
+    top: tuple[tuple[Value, ...], float] | None = None
+    """The highest single reward so far and the configuration that earned it, however lucky."""
+
     def __init__(self, limit: int = 2000) -> None:
         self._limit = limit
         # By configuration: n, mean, and sum of squares about the mean.
@@ -87,6 +90,8 @@ class RewardTable:
         """Take one reward in (Welford's update)."""
         self._count += 1
         self._mean += reward / self._count - self._mean / self._count
+        if self.top is None or reward > self.top[1]:
+            self.top = (configuration, reward)
         row = self._rows.get(configuration)
         if row is None:
             self._rows[configuration] = [1.0, reward, 0.0]

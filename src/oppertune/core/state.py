@@ -1,11 +1,11 @@
 """The file format of saved algorithms: JSON and arrays in one zip, which can hold no code.
 
-``state.json`` is ``{"format": "oppertune-state", "version": 1, "kind": ..., "state": ...}``. Plain JSON
+``state.json`` is ``{"format": "oppertune-state", "version": 2, "kind": ..., "state": ...}``. Plain JSON
 stands for itself; everything else is an object with the single key ``"$"`` naming its type and ``"v"`` its
 content: ``tuple``, ``set``, ``deque``, ``dict`` (as pairs, for keys that are no strings), ``parameter``,
-``constraint``, ``context``, ``array`` (the name of a ``.npy`` member), ``generator`` (numpy's own description
-of a bit generator), and ``object`` (a class of this process that was announced with :func:`stateful`). A file
-cannot choose what is imported.
+``constraint``, ``condition``, ``context``, ``array`` (the name of a ``.npy`` member), ``generator`` (numpy's
+own description of a bit generator), and ``object`` (a class of this process that was announced with
+:func:`stateful`). A file cannot choose what is imported.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from oppertune.core.conditions import Condition
+from oppertune.core.constraints import Constraint, Side
 from oppertune.core.requests import RequestLedger
-from oppertune.core.space import Constraint, Side
 from oppertune.core.types import Context
 from oppertune.core.values import Categorical, Integer, Real, parameter_from_dict
 from oppertune.errors import StateError
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import zipfile
 
 FORMAT = "oppertune-state"
-VERSION = 1
+VERSION = 2
+"""1 knew neither conditions nor special values; it is still read."""
 _MEMBER = "state.json"
 _MAX_BYTES = 2**30
 
@@ -115,6 +116,8 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
 
 def fingerprint(state: dict[str, Any]) -> str:
     """A digest that is equal for equal states. Raises StateError as :func:`save_state`."""
+    from hashlib import sha256  # here, as importing it costs more than all of this module
+
     arrays: dict[str, Any] = {}
     digest = sha256(json.dumps(_encode(state, arrays, "state")).encode())
     for array in arrays.values():
@@ -149,6 +152,8 @@ def _encode(value: Any, arrays: dict[str, Any], where: str) -> Any:
     if isinstance(value, Constraint):
         sides = [[side.factor, side.name, side.offset] for side in (value.left, value.right)]
         return _tagged("constraint", [sides[0], value.operator, sides[1]])
+    if isinstance(value, Condition):
+        return _tagged("condition", [value.name, value.operator, list(value.values)])
     if _STATEFUL.get(type(value).__name__) is type(value):
         own = value.get_state() if hasattr(value, "get_state") else vars(value)
         return {**_tagged("object", _encode(own, arrays, where)), "class": type(value).__name__}
@@ -236,5 +241,6 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "parameter": parameter_from_dict,
     "context": lambda state: Context(state["data"], state["id"]),
     "constraint": lambda parts: Constraint(Side(*parts[0]), parts[1], Side(*parts[2])),
+    "condition": lambda parts: Condition(parts[0], parts[1], tuple(parts[2])),
     "generator": _decode_generator,
 }

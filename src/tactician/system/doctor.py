@@ -106,7 +106,7 @@ def _state(home: Home) -> Finding:
     folder = home.path
     while not folder.exists():
         folder = folder.parent
-    if os.access(folder, os.W_OK):
+    if folder.is_dir() and os.access(folder, os.W_OK):
         free = shutil.disk_usage(folder).free / 2**20
         return Finding("state folder", free > 10, f"{home.path} ({free:.0f} MiB free)")
     return Finding(

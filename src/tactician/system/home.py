@@ -68,7 +68,12 @@ def recorded_homes() -> list[tuple[Home, Path]]:
     folder = SYSTEM_HOME / "homes"
     if not is_real_root() or not folder.is_dir():
         return []
-    return [(Home(Path(note.read_text(encoding="utf-8"))), note) for note in sorted(folder.iterdir())]
+    found = []
+    for note in sorted(folder.iterdir()):
+        with contextlib.suppress(OSError):  # its tuner ended between our two looks
+            if path := note.read_text(encoding="utf-8"):
+                found.append((Home(Path(path)), note))
+    return found
 
 
 def is_real_root() -> bool:

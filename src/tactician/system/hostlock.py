@@ -44,7 +44,8 @@ class HostLock:
         deadline = time.monotonic() + _PATIENCE_S
         while not self._bind():
             holder = self.holder()
-            guarded = holder is not None and processes.status(holder) is None
+            found = None if holder is None else processes.status(holder)
+            guarded = holder is not None and (found is None or found.state in "ZX")
             if not guarded or time.monotonic() > deadline:
                 raise LockHeldError(_describe(holder))
             time.sleep(0.05)

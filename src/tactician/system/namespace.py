@@ -17,6 +17,7 @@ from pathlib import Path
 from tactician.errors import PreflightError, Problem
 from tactician.system.command import run_detached
 from tactician.system.home import VARIABLE, Home, is_real_root
+from tactician.undo import files
 
 _INSIDE = "TACTICIAN_INSIDE"
 _TIED = "TACTICIAN_TIED"
@@ -92,6 +93,12 @@ def path_of(namespace: str | None) -> str:
     if not path.exists():
         message = f"there is no network namespace {path}; ip netns list shows those with a name"
         raise PreflightError([Problem("network_namespace", message)])
+    try:
+        with files.entered(str(path)):
+            pass
+    except OSError as error:
+        message = f"{path} cannot be entered: {error.strerror}; it takes root, and a namespace"
+        raise PreflightError([Problem("network_namespace", message)]) from error
     return str(path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -26,9 +27,14 @@ from tactician.system.sysctl import FileKnob, file_knob, split_field
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_SHELL_WORDS = frozenset(
-    {"cd", "exec", "export", "set", "ulimit", "umask", "trap", "if", "for", "while", "(", "{", "!"}
-)
+# The shell's own words; a command that starts with one says nothing about programs.
+_SHELL_WORDS = """
+. alias bg break case cd command continue do done elif else esac eval exec exit export fg fi for
+function getopts hash if jobs local read readonly return select set shift source test then time
+times trap type ulimit umask unalias unset until wait while
+"""
+# VARIABLE=value assignments may come first; anything with quotes or expansions is not plain to see.
+_FIRST_WORD = re.compile(r"\s*(?:[A-Za-z_]\w*=[\w.,:/+-]*\s+)*([\w/.][\w.+/-]*)(?=\s|$|[;|&])")
 _PACKAGES = {
     "ab": "apache2-utils",
     "pgbench": "postgresql-contrib",
@@ -228,14 +234,15 @@ def _denied(names: Sequence[str]) -> list[Problem]:
 
 def _absent_tool(experiment: Experiment) -> list[Problem]:
     """Look for the program that the command starts with, where that is plain to see."""
+    command = experiment.workload.command
     try:
-        words = shlex.split(experiment.workload.command, comments=False)
+        shlex.split(command, comments=True)
     except ValueError as error:
         return [Problem("benchmark_command", f"the shell would not understand it: {error}")]
-    words = [word for word in words if "=" not in word.split("/")[0]] if words and "=" in words[0] else words
-    if not words or words[0] in _SHELL_WORDS or set(words[0]) & set("$`(){};&|<>*?"):
+    first = _FIRST_WORD.match(command)
+    if first is None or first[1] in _SHELL_WORDS.split():
         return []
-    tool = words[0]
+    tool = first[1]
     path = minimal_environment(experiment.workload.environment)["PATH"]
     if shutil.which(tool, path=path):
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from oppertune.core.values import Categorical, Integer, Parameter, Value
 from tactician import catalogue
@@ -62,7 +63,7 @@ class FileKnob:
     def encode(self, current: str, value: Value) -> str:
         """Return the text to write: decimal ASCII, the other fields kept."""
         # The kernel reads 010 as octal and 0x20 as hexadecimal; str of a number is neither.
-        text = str(value)
+        text = _decimal(value) if isinstance(value, float) else str(value)
         if self._index is None:
             return text
         fields = _shown(current).split()
@@ -116,6 +117,11 @@ def path_of(key: str) -> str:
     if first == ".":
         key = key.translate(str.maketrans("./", "/."))
     return f"/proc/sys/{key}"
+
+
+def _decimal(value: float) -> str:
+    """Write a number without exponent, and a whole one without fraction, as the kernel wants it."""
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
 def _shown(text: str) -> str:

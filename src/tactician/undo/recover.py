@@ -54,6 +54,9 @@ def recover_journal(path: Path) -> Recovery | None:
     changed, leftovers = restore(undos)
     leftovers += unreachable
     _tear_down(header)
+    if content.damaged:
+        lost = f"{content.damaged} lines of its journal are damaged; what they held may be missing"
+        note = f"{note}; {lost}" if note else lost
     if not leftovers:
         _finish(path)
     return Recovery(run_id, changed, leftovers, ended, note)
@@ -65,9 +68,19 @@ def leftover_journals(folder: Path) -> list[Path]:
 
 
 def recover_folder(folder: Path) -> list[Recovery]:
-    """Recover every journal in ``folder`` whose run is dead."""
-    found = [recover_journal(path) for path in leftover_journals(folder)]
-    return [recovery for recovery in found if recovery is not None]
+    """Recover every journal in ``folder`` whose run is dead; one that cannot be read is a leftover."""
+    found = []
+    for path in leftover_journals(folder):
+        try:
+            recovery = recover_journal(path)
+        except FileNotFoundError:
+            continue  # a guardian was faster
+        except OSError as error:
+            unread = Leftover(str(path), "", "a journal", f"unreadable: {error.strerror}", f"cat {path}")
+            recovery = Recovery(path.stem, [], [unread], 0)
+        if recovery is not None:
+            found.append(recovery)
+    return found
 
 
 def _owner_alive(header: dict[str, Any]) -> bool:
@@ -138,4 +151,7 @@ def _tear_down(header: dict[str, Any]) -> None:
 
 
 def _finish(path: Path) -> None:
-    journal.JournalFile.open(path).close()
+    try:
+        journal.JournalFile.open(path).close()
+    except FileNotFoundError:
+        return  # somebody else restored from it at the same moment, and finished first

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tactician.undo import files
 
+_CHOICE = re.compile(r"\[([^\]\s]+)\]")
 ReadText = Callable[[str, str], str]
 WriteText = Callable[[str, str, str], None]
 
@@ -65,26 +67,42 @@ def restore(
         if not any(_differs(path, netns, text, read) for (path, netns), text in oldest.items()):
             break
     leftovers = [
-        Leftover(path, netns, text, found, command_for(path, text, netns))
+        Leftover(path, netns, text, found, _way_back(undos, path, netns, text))
         for (path, netns), text in oldest.items()
         for found in _differs(path, netns, text, read)
     ]
     return changed, leftovers
 
 
+def _way_back(undos: Sequence[dict[str, Any]], path: str, netns: str, text: str) -> str:
+    """Return what an operator types: the recorded writes, since what a place shows may not be writable."""
+    for undo in undos:
+        if any((place, space) == (path, netns) for place, space, _ in undo["expected"]):
+            return " && ".join(command_for(place, written, space) for place, space, written in undo["writes"])
+    return command_for(path, text, netns)
+
+
 def command_for(path: str, text: str, netns: str = "") -> str:
     """Return the shell command that writes ``text`` to ``path``."""
     shown = " ".join(text.split())
+    choice = _CHOICE.search(shown)
+    shown = choice[1] if choice else shown
     if path.startswith("/proc/sys/"):
-        key = path.removeprefix("/proc/sys/")
-        # sysctl(8) reads dots as slashes, so a key with a dot in it keeps its slashes.
-        key = key if "." in key else key.replace("/", ".")
-        command = f"sysctl -w {shlex.quote(f'{key}={shown}')}"
+        command = f"sysctl -w {shlex.quote(f'{sysctl_name(path)}={shown}')}"
     else:
         command = f"printf '%s\\n' {shlex.quote(shown)} > {shlex.quote(path)}"
     if not netns:
         return command
     return f"nsenter --net={shlex.quote(netns)} sh -c {shlex.quote(command)}"
+
+
+def sysctl_name(path: str) -> str:
+    """Return the name by which sysctl(8) and sysctl.d know a file below /proc/sys.
+
+    They read dots as slashes, so a name with a dot in it keeps its slashes.
+    """
+    key = path.removeprefix("/proc/sys/")
+    return key if "." in key else key.replace("/", ".")
 
 
 def _differs(path: str, netns: str, wanted: str, read: ReadText) -> list[str]:

@@ -52,7 +52,9 @@ def experiment(command: str, *parameters: dict[str, Any], **changes: object) -> 
 
 
 def ran(command: str, **changes: object) -> BenchmarkRun:
-    return CommandBenchmark(experiment(command, **changes), Notes(), "test-benchmark").run({"vm.swappiness": 60})
+    return CommandBenchmark(experiment(command, **changes), Notes(), "test-benchmark").run(
+        {"vm.swappiness": 60}
+    )
 
 
 def test_arguments_and_the_duration_are_put_in() -> None:
@@ -73,13 +75,17 @@ def test_a_shell_variable_of_the_same_name_stays() -> None:
 
 
 def test_a_parameter_of_the_host_is_no_argument() -> None:
-    wanted = experiment("bench {vm.swappiness}", {"param": "vm.swappiness", "min": 0, "max": 9, "knob": "sysctl"})
+    wanted = experiment(
+        "bench {vm.swappiness}", {"param": "vm.swappiness", "min": 0, "max": 9, "knob": "sysctl"}
+    )
     assert render(wanted, {"vm.swappiness": 5}) == "bench {vm.swappiness}"
 
 
 def test_what_is_put_in_is_one_word_for_the_shell() -> None:
     hostile = "$(touch /tmp/x); 'quoted' {mode}"
-    wanted = experiment("echo ops: 5 {mode}", {"param": "mode", "values": [hostile, "plain"], "default": "plain"})
+    wanted = experiment(
+        "echo ops: 5 {mode}", {"param": "mode", "values": [hostile, "plain"], "default": "plain"}
+    )
     line = render(wanted, {"mode": hostile})
     run = CommandBenchmark(wanted, Notes(), "test-benchmark").run({"mode": hostile})
     assert line.count("touch") == 1

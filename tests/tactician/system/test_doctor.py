@@ -6,18 +6,32 @@ from pathlib import Path
 
 import pytest
 
+from tactician.system import home
 from tactician.system.doctor import Finding, examine
 from tactician.system.guarding import RunJournal, run_header
 from tactician.system.home import Home
 
 
-def by_name(home: Path) -> dict[str, Finding]:
-    return {finding.name: finding for finding in examine(Home(home))}
+@pytest.fixture(autouse=True)
+def no_other_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tuners of this machine recorded is not looked at."""
+    monkeypatch.setattr(home, "SYSTEM_HOME", tmp_path / "system")
+
+
+def by_name(folder: Path) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(Home(folder))}
 
 
 def test_everything_that_a_run_needs_is_looked_at(tmp_path: Path) -> None:
     found = by_name(tmp_path / "home")
-    for name in ("kernel", "python", "kernel parameters", "throw-away namespaces", "state folder", "host lock"):
+    for name in (
+        "kernel",
+        "python",
+        "kernel parameters",
+        "throw-away namespaces",
+        "state folder",
+        "host lock",
+    ):
         assert found[name].detail
     assert found["python"].ok
     assert found["leftovers"] == Finding("leftovers", True, "none")

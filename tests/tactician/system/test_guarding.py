@@ -1,4 +1,4 @@
-"""The journal of a run and the process that watches us: there before the first write, and again after a kill."""
+"""The journal of a run and the process that watches us: before the first write, and again after a kill."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def lock() -> HostLock:
     return HostLock(name=f"\0tactician-test/{uuid.uuid4()}")
 
 
-def test_a_guardian_is_alive_when_ensure_returns_and_gone_after_dismissal(tmp_path: Path, lock: HostLock) -> None:
+def test_a_guardian_is_alive_when_ensure_returns_and_gone_after_dismissal(
+    tmp_path: Path, lock: HostLock
+) -> None:
     guardian = GuardianProcess(made(tmp_path).file.path, lock)
     assert guardian.pid is None
     guardian.ensure()
@@ -100,7 +102,9 @@ def test_a_guardian_that_was_killed_is_replaced(tmp_path: Path, lock: HostLock) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_guardian_lives_on_when_the_terminal_closes(number: signal.Signals, tmp_path: Path, lock: HostLock) -> None:
+def test_a_guardian_lives_on_when_the_terminal_closes(
+    number: signal.Signals, tmp_path: Path, lock: HostLock
+) -> None:
     guardian = GuardianProcess(made(tmp_path).file.path, lock)
     guardian.ensure()
     assert guardian.pid is not None

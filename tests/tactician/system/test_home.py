@@ -114,7 +114,9 @@ print(os.geteuid(), is_real_root())
 
 @pytest.mark.needs("userns")
 def test_the_root_of_a_user_namespace_is_not_root() -> None:
-    done = subprocess.run([sys.executable, "-c", AS_NOBODY_IN_A_NAMESPACE], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY_IN_A_NAMESPACE], capture_output=True, text=True, check=False
+    )
     assert done.stdout == "0 False\n", done.stderr
 
 

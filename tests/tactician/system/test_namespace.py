@@ -34,6 +34,7 @@ def test_a_file_that_is_no_namespace_is_a_problem_of_its_key(tmp_path: os.PathLi
     assert caught.value.problems[0].path == "network_namespace"
 
 
+@pytest.mark.needs("root")
 def test_a_path_may_stand_for_a_name() -> None:
     assert namespace.path_of("/proc/self/ns/net") == "/proc/self/ns/net"
 
@@ -68,7 +69,9 @@ def test_a_new_namespace_is_another_one_with_its_loopback_up() -> None:
     )
     entering = namespace.entering_command([])
     argv = [*entering[: entering.index("--") + 1], sys.executable, "-c", code]
-    done = subprocess.run(argv, env=namespace.entering_environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        argv, env=namespace.entering_environment(), capture_output=True, text=True, check=True
+    )
     inside, knows = json.loads(done.stdout)
     assert inside != os.readlink("/proc/self/ns/net")
     assert knows

@@ -148,7 +148,10 @@ def test_what_is_no_number_needs_a_field_or_categories(root: Path) -> None:
 
 def test_everything_wrong_is_said_at_once(root: Path) -> None:
     wanted = experiment(
-        whole("vm.no_such_key"), whole("net.ipv4.tcp_rmem[9]"), whole("vm.stat_refresh"), command="no-such-tool"
+        whole("vm.no_such_key"),
+        whole("net.ipv4.tcp_rmem[9]"),
+        whole("vm.stat_refresh"),
+        command="no-such-tool",
     )
     found = look(root, wanted)
     assert [problem.path for problem in found.absent] == ["action_space[0].param"]
@@ -182,7 +185,9 @@ print(json.dumps([list(found.problems), list(found.absent), found.original]))
 """
 
 
-def as_nobody(root: Path, will_write: bool, *names: str) -> tuple[list[list[str]], list[list[str]], dict[str, int]]:
+def as_nobody(
+    root: Path, will_write: bool, *names: str
+) -> tuple[list[list[str]], list[list[str]], dict[str, int]]:
     """Look with the rights of another user; imports first, which need not be readable to all."""
     argument = json.dumps([str(root), will_write, *names])
     command = [sys.executable, "-c", AS_NOBODY, argument]
@@ -257,6 +262,8 @@ def test_what_cannot_be_read_is_not_written(shared: Path) -> None:
         "unset LANG; no-such-tool",
         "# what this does\nno-such-tool",
         "~/bench.sh",
+        "j=$(od -An -N1 /dev/zero); echo ops: $j",
+        "j='a b' no_such=tool; echo ops: 5",
     ],
 )
 def test_only_a_program_that_is_plainly_absent_is_a_problem(command: str, root: Path) -> None:
@@ -264,7 +271,9 @@ def test_only_a_program_that_is_plainly_absent_is_a_problem(command: str, root: 
     assert look(root, experiment(whole("vm.swappiness"), command=command)).problems == ()
 
 
-@pytest.mark.parametrize("command", ["no-such-tool -t4", "A=b no-such-tool", "/opt/no/such/tool", "./no-such-tool"])
+@pytest.mark.parametrize(
+    "command", ["no-such-tool -t4", "A=b no-such-tool", "/opt/no/such/tool", "./no-such-tool"]
+)
 def test_a_program_that_is_absent_is_named(command: str, root: Path) -> None:
     (problem,) = look(root, experiment(whole("vm.swappiness"), command=command)).problems
     assert problem.path == "benchmark_command"
@@ -272,7 +281,9 @@ def test_a_program_that_is_absent_is_named(command: str, root: Path) -> None:
     assert f"{tool} is not installed" in problem.message
 
 
-@pytest.mark.parametrize(("tool", "package"), [("memcslap", "libmemcached-tools"), ("h2load", "nghttp2-client")])
+@pytest.mark.parametrize(
+    ("tool", "package"), [("memcslap", "libmemcached-tools"), ("h2load", "nghttp2-client")]
+)
 def test_the_package_of_an_absent_tool_is_named(
     tool: str, package: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

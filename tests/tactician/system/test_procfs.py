@@ -113,7 +113,10 @@ def test_without_time_passed_there_are_no_rates() -> None:
     assert differences(same, same) == {}
 
 
-@given(st.lists(st.integers(0, 2**63), min_size=8, max_size=8), st.lists(st.integers(0, 2**63), min_size=8, max_size=8))
+@given(
+    st.lists(st.integers(0, 2**63), min_size=8, max_size=8),
+    st.lists(st.integers(0, 2**63), min_size=8, max_size=8),
+)
 def test_whatever_the_counters_say_shares_are_shares(first: list[int], second: list[int]) -> None:
     begun = moment(1.0, *first, stalled={"io": first[0]}, disk_ms={"a": first[1]})
     found = differences(begun, moment(2.0, *second, stalled={"io": second[0]}, disk_ms={"a": second[1]}))

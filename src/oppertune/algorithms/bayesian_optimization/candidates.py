@@ -1,0 +1,54 @@
+"""Where to look for the best next measurement: everywhere, around what is good, and next to it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oppertune.models.inputs import Array, Inputs
+
+
+def fill_space(inputs: Inputs, taken: Array, rng: np.random.Generator, n_draws: int = 200) -> Array:
+    """Of some random rows the one furthest from all taken ones (maximin; Johnson, Moore, Ylvisaker, 1990).
+
+    A category that differs counts as half the range of a number.
+    """
+    drawn = inputs.draw(rng, n_draws)
+    if not len(taken):
+        return drawn[0]
+    gaps = np.abs(drawn[:, None, :] - taken[None, :, :])
+    gaps = np.where(inputs.is_category, 0.5 * (gaps > 1e-9), gaps)
+    row: Array = drawn[int((gaps**2).sum(2).min(1).argmax())]
+    return row
+
+
+def perturbed(
+    inputs: Inputs, centres: Array, widths: Array, n: int, share: float, rng: np.random.Generator
+) -> Array:
+    """``n`` rows around each centre, each with a random few of its columns moved.
+
+    Moving a few columns at a time keeps what is good in the others (Regis and Shoemaker, "Combining radial
+    basis function surrogates and dynamic coordinate search", 2013).
+
+    Args:
+        inputs: the columns.
+        centres: rows to start from.
+        widths: per column the standard deviation of a number's move; at least one grid step is made.
+        n: rows per centre.
+        share: the chance of a column to move; one moves in any case.
+        rng: source of the moves.
+    """
+    base = np.repeat(centres, n, axis=0)
+    rows, d = base.shape
+    moves = rng.random((rows, d)) < share
+    moves[np.arange(rows), rng.integers(d, size=rows)] = True
+    steps = rng.normal(size=(rows, d)) * widths
+    least = inputs.neighbour_steps()
+    steps = np.where(np.abs(steps) < least, np.copysign(least, steps), steps)
+    # Reflected at the bounds, where optima of clipped searches would pile up.
+    moved = base + steps
+    moved = np.where(moved < 0.0, np.minimum(-moved, base), moved)
+    moved = np.where(moved > 1.0, np.maximum(2.0 - moved, base), moved)
+    at_bound = rng.random((rows, d)) < 0.1
+    moved = np.where(at_bound & (np.abs(steps) > 0.1), (steps > 0.0).astype(np.float64), moved)
+    moved = np.where(inputs.is_category, rng.random((rows, d)), moved)
+    return inputs.snap(np.where(moves, moved, base))

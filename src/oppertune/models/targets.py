@@ -1,0 +1,49 @@
+"""Rewards of any scale, with any tails, as targets that a Gaussian likelihood can bear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oppertune.models.inputs import Array
+
+LINEAR_BELOW, LINEAR_ABOVE = 2.0, 3.0
+"""Within so many robust standard deviations of the median targets stay proportional to rewards."""
+
+_MAD_TO_SIGMA = 1.4826
+
+
+def _squash(z: Array, knee: float) -> Array:
+    """Identity up to the knee, a logarithm beyond, with equal slopes where they meet."""
+    return np.where(z > knee, knee + np.log1p(np.maximum(z - knee, 0.0)), z)
+
+
+def squashed(rewards: Array) -> Array:
+    """Rewards standardised robustly, their tails pulled in, with mean 0 and variance 1.
+
+    z = (r - median) / (1.4826 MAD), then z -> k + log(1 + z - k) beyond the knees k, so that a failure at
+    2 % of the rest or a freak measurement keeps its rank but does not set the scale. Where the MAD says
+    nothing, since most rewards are one number, the standard deviation takes its place, and where that is 0
+    all targets are 0. Scaling all rewards by a power of two changes nothing, not even by rounding.
+
+    Args:
+        rewards: finite numbers, at least one.
+    """
+    # A power of two first, so that differences of huge rewards stay finite and nothing is rounded.
+    exponent = int(np.frexp(np.max(np.abs(rewards)))[1])
+    r = np.ldexp(rewards, -exponent)
+    r = r - np.median(r)
+    import os
+    mode=os.environ.get("SPREAD","q")
+    spread = _MAD_TO_SIGMA * float(np.median(np.abs(r)))
+    if mode=="q":
+        q=np.quantile(r,[.05,.1,.9,.95]); spread=max(spread,(q[2]-q[1])/2.56,(q[3]-q[0])/4)
+    elif mode=="std": spread=max(spread,float(np.std(r)))
+    if spread <= 1e-9 * float(np.max(np.abs(r))):
+        spread = float(np.std(r))
+    if spread <= 1e-14:
+        return np.zeros(len(rewards))
+    z = r / spread
+    z = _squash(-_squash(-z, LINEAR_BELOW), LINEAR_ABOVE)
+    z -= z.mean()
+    result: Array = z / z.std()
+    return result

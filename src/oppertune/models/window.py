@@ -1,0 +1,82 @@
+"""The measurements that a model is fitted to: a bounded choice of all there were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from oppertune.core.state import stateful
+from oppertune.core.values import Value
+from oppertune.errors import InvalidArgumentError
+from oppertune.models.inputs import Array
+
+
+@stateful
+class Window:
+    """Rows, rewards and what they stand for, oldest first.
+
+    At most ``limit`` measurements are kept after a cut and an eighth more before the next one: the newest half
+    of the limit; of the older ones, those with the highest rewards (a quarter) and an even spread over
+    time (a quarter), so that the good region stays sharp without the rest being forgotten.
+
+    Args:
+        limit: at least 8.
+
+    Attributes:
+        rows: encoded configurations.
+        rewards: as they came.
+        configurations: the values that the rows encode.
+        contexts: the data of the contexts they were measured in; None without.
+        count: how many were ever added.
+
+    Raises:
+        InvalidArgumentError: a limit below 8.
+    """
+
+    def __init__(self, limit: int) -> None:
+        if limit < 8:
+            raise InvalidArgumentError(f"a window must hold at least 8 measurements, not {limit}")
+        self.limit = limit
+        self.count = 0
+        self.rows: list[list[float]] = []
+        self.rewards: list[float] = []
+        self.configurations: list[dict[str, Value]] = []
+        self.contexts: list[dict[str, Any] | None] = []
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def add(
+        self,
+        row: Array,
+        reward: float,
+        configuration: Mapping[str, Value],
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take one measurement in."""
+        self.count += 1
+        self.rows.append([float(u) for u in row])
+        self.rewards.append(reward)
+        self.configurations.append(dict(configuration))
+        self.contexts.append(None if context is None else dict(context))
+        if len(self) > self.limit + self.limit // 8:
+            self._cut()
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Rows and rewards."""
+        return np.array(self.rows), np.array(self.rewards)
+
+    def _cut(self) -> None:
+        older = len(self) - self.limit // 2
+        by_reward = sorted(range(older), key=lambda i: self.rewards[i], reverse=True)
+        kept = set(by_reward[: self.limit // 4]) | set(range(older, len(self)))
+        rest = [i for i in range(older) if i not in kept]
+        places = np.linspace(0, len(rest) - 1, self.limit - len(kept)).round().astype(int)
+        kept |= {rest[i] for i in places}
+        order = sorted(kept)
+        self.rows = [self.rows[i] for i in order]
+        self.rewards = [self.rewards[i] for i in order]
+        self.configurations = [self.configurations[i] for i in order]
+        self.contexts = [self.contexts[i] for i in order]
