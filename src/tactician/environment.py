@@ -60,7 +60,8 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
         self.verdict: Verdict | None = None
         self.best_config: Configuration = session.baseline
         try:
-            session.start()
+            with session.interrupts.installed(), self._kept_when_not_restored():
+                session.start()
         except BaseException:
             session.close()
             raise

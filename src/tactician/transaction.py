@@ -88,7 +88,7 @@ class Transaction:
         with self._interrupts.held():
             before = self._families(place for undo in self._undos for place, _ in undo.expected)
             leftovers = put_back(self._host, self._undos)
-            if self._moved(before):
+            while self._moved(before):  # ends: each round makes more places known
                 # Setting a scheduler back sets its neighbours to defaults of its own.
                 with contextlib.suppress(JournalError):
                     self._note_side_effects(before)

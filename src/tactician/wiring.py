@@ -18,7 +18,14 @@ from oppertune.errors import OppertuneError
 from tactician import safety
 from tactician.config import load_experiment, parse_experiment
 from tactician.environment import TuningEnv
-from tactician.errors import ConfigurationError, MisuseError, PreflightError, Problem, RefusedError
+from tactician.errors import (
+    ConfigurationError,
+    MisuseError,
+    PreflightError,
+    Problem,
+    RefusedError,
+    RestoreError,
+)
 from tactician.events import Event
 from tactician.experiment import Experiment, Training
 from tactician.interrupts import Interrupts
@@ -94,8 +101,16 @@ def check(experiment: Experiment, options: Options) -> None:
 
 
 def recover(home: Home) -> list[Recovery]:
-    """Restore what runs that died left behind."""
-    return recover_folder(home.journals)
+    """Restore what runs that died left behind.
+
+    Raises:
+        RestoreError: some of it cannot be restored; no new run may begin on such a host.
+    """
+    recoveries = recover_folder(home.journals)
+    leftovers = [leftover for recovery in recoveries for leftover in recovery.leftovers]
+    if leftovers:
+        raise RestoreError([Problem(leftover.path, str(leftover)) for leftover in leftovers])
+    return recoveries
 
 
 class Wired:
