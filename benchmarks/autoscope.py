@@ -4,8 +4,8 @@
 
 Reward is base * exp(-loss), with an optimum of its own in each context (or in each range of a number), a
 base that differs by up to a factor of 2 between contexts, and 3 % noise. Every learner sees the same contexts
-in the same order. Figures are mean noise-free rewards over the last quarter of the rounds, relative to separate
-tuners, one for each context, that are told which it is: mean over the seeds, the worst seed in brackets.
+in the same order. Figures are mean noise-free rewards over the last quarter of the rounds, relative to
+separate tuners, one for each context, that are told which it is: mean over the seeds, the worst in brackets.
 """
 
 from __future__ import annotations

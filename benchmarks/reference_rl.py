@@ -36,7 +36,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -67,14 +67,16 @@ class Bandit:
 
     steps = 1
     features = ("c0", "c1")
-    budget = {"ppo": 5000, "ddpg": 1000}
+    budget: ClassVar = {"ppo": 5000, "ddpg": 1000}
     n_steps = 250
     _matrix = np.array([[0.6, -0.3], [0.2, 0.7]])
 
     def begin(self, rng: np.random.Generator) -> Array:
+        """The features an episode begins with."""
         return rng.uniform(-1.0, 1.0, 2)
 
     def step(self, state: Array, action: Array) -> tuple[float, Array]:
+        """The reward of an action, and the features after it."""
         return 1.0 - float(((action - self._matrix @ state) ** 2).sum()) / 2.0, state
 
 
@@ -83,13 +85,15 @@ class PointMass:
 
     steps = 10
     features = ("p0", "p1", "v0", "v1")
-    budget = {"ppo": 15000, "ddpg": 2000}
+    budget: ClassVar = {"ppo": 15000, "ddpg": 2000}
     n_steps = 500
 
     def begin(self, rng: np.random.Generator) -> Array:
+        """The features an episode begins with."""
         return np.concatenate([rng.uniform(-1.0, 1.0, 2), np.zeros(2)])
 
     def step(self, state: Array, action: Array) -> tuple[float, Array]:
+        """The reward of an action, and the features after it."""
         velocity = np.clip(0.7 * state[2:] + 0.3 * action, -1.0, 1.0)
         position = np.clip(state[:2] + 0.5 * velocity, -1.0, 1.0)
         reward = 1.0 - float((position**2).sum()) - float((action**2).sum()) / 20.0
@@ -118,12 +122,14 @@ class Environment(gymnasium.Env[Any, Any]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(PARAMETERS),), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
+        """Begin an episode."""
         self.state = self.task.begin(self._rng)
         self._taken = 0
         self._previous = np.full(len(PARAMETERS), 0.5)
         return self._observation(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step; the end of an episode is terminal."""
         action = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
         if self._normaliser is not None:
             self._normaliser.update(self.state)
@@ -187,8 +193,8 @@ def their_ddpg(task: Bandit | PointMass, seed: int, steps: int) -> list[float]:
     n = len(PARAMETERS)
     model = stable_baselines3.DDPG(
         "MlpPolicy", environment, learning_rate=DDPG_LR, batch_size=DDPG_BATCH, learning_starts=DDPG_START,
-        gamma=GAMMA, tau=DDPG_TAU, train_freq=1, gradient_steps=1, buffer_size=10_000, seed=seed, device="cpu",
-        action_noise=NormalActionNoise(np.zeros(n), np.full(n, DDPG_NOISE)),
+        gamma=GAMMA, tau=DDPG_TAU, train_freq=1, gradient_steps=1, buffer_size=10_000, seed=seed,
+        device="cpu", action_noise=NormalActionNoise(np.zeros(n), np.full(n, DDPG_NOISE)),
         policy_kwargs={"net_arch": [DDPG_WIDTH, DDPG_WIDTH]},
     )  # fmt: skip
     for net, target in ((model.actor, model.actor_target), (model.critic, model.critic_target)):
@@ -243,9 +249,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(
-        f"stable-baselines3 {stable_baselines3.__version__}, torch {torch.__version__}, numpy {np.__version__}"
-    )
+    print(f"stable-baselines3 {stable_baselines3.__version__}, torch {torch.__version__}")
     for name, task in TASKS.items():
         print(
             f"{name}: {len(task.features)} features, {len(PARAMETERS)} actions, episodes of {task.steps}, "
@@ -253,8 +257,8 @@ def main() -> int:
         )
     print(f"both: gamma {GAMMA}. PPO: nets 64-64 tanh, {PPO_COMMON}")
     print(
-        f"DDPG: nets {DDPG_WIDTH}-{DDPG_WIDTH} relu, lr {DDPG_LR}, batch {DDPG_BATCH}, {DDPG_START} random steps, "
-        f"tau {DDPG_TAU}, Gaussian noise {DDPG_NOISE}, one gradient step per step\n"
+        f"DDPG: nets {DDPG_WIDTH}-{DDPG_WIDTH} relu, lr {DDPG_LR}, batch {DDPG_BATCH}, "
+        f"{DDPG_START} random steps, tau {DDPG_TAU}, Gaussian noise {DDPG_NOISE}, one update per step\n"
     )
     results = [
         compare(name, task, arguments.seeds)

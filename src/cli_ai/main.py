@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Annotated
 
 import typer
 
 from tactician import __version__
 from tactician.cli import EXIT_CODES, commands
+
+# Typer names its usage errors in public by this one's child only.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="tactician",
@@ -37,8 +42,23 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; with ``--json`` a wrong usage is a JSON document too."""
+    if "--json" not in sys.argv[1:]:
+        app()
+        return
+    try:
+        status = app(standalone_mode=False)
+    except _USAGE_ERROR as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        typer.echo(json.dumps({"success": False, "error": _usage(message)}, indent=2))
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _usage(message: str) -> dict[str, object]:
+    return {"code": "usage", "message": message, "problems": [{"path": "", "message": message}]}
 
 
 if __name__ == "__main__":

@@ -285,6 +285,10 @@ def _tune(
     from tactician.errors import OperatorError
 
     if resume is not None:
+        if overrides:
+            raise OperatorError(
+                "--resume goes on with what the run began with; leave out --algorithm and --budget"
+            )
         home = _home()
         record = _record(_history(home), resume)
         return running.resume_run(record, config, options, quiet=quiet, as_json=as_json)

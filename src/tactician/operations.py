@@ -108,7 +108,7 @@ def revert(home: Home, run_id: str | None = None) -> Recovery:
         OperatorError: nothing is applied.
         RestoreError: some value could not be put back.
     """
-    applied = leftover_journals(home.applied)
+    applied = sorted(leftover_journals(home.applied), key=lambda path: path.stat().st_mtime)
     chosen = [path for path in applied if run_id is None or path.stem.startswith(run_id)]
     if not chosen:
         known = ", ".join(path.stem for path in applied) or "none"

@@ -166,8 +166,8 @@ def wire(
         stack.pop_all()
     session = _session(ready, seen, bench, release, run_id, history, observers)
     try:
+        tuner = _tuner(session, seen, options, resume)  # first: what is refused here is no run
         _enter_in_history(history, session, options, resume)
-        tuner = _tuner(session, seen, options, resume)
     except BaseException:
         session.close()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from oppertune.algorithms.all import ALGORITHMS, get_algorithm_class
@@ -14,8 +14,16 @@ from oppertune.testing.contract import LAWS, AlgorithmContract, calls_come_in_an
 from support_spaces import spaces
 
 # Small enough that the laws see learning and not only waiting.
+FEATURES = [{"name": "load"}, {"name": "time", "values": ("day", "night")}]
 SETTINGS = {
+    "autoscope": [
+        {"features": FEATURES},
+        {"features": FEATURES, "initial_predicates": "random", "height": 2},
+    ],
+    "bayesian_optimization": [{"n_initial": 4, "n_candidates": 40}],
     "bluefin": [{}, {"feedback": 2}, {"feedback": 2, "eta_decay_rate": 0.05, "optimizer": "sgd"}],
+    "ddpg": [{"hidden_width": 8, "batch_size": 6, "learn_loop_count": 2}],
+    "hybrid_solver": [{}, {"numerical_algorithm_args": {"feedback": 2}}],
     "ppo": [{"n_steps": 6, "batch_size": 4, "n_epochs": 2, "net_arch": (8, 8), "max_steps_per_episode": 4}],
 }
 
@@ -29,7 +37,15 @@ def is_there(name):
 # An alias obeys what its algorithm obeys.
 NAMES = sorted({entry: name for name, entry in ALGORITHMS.items() if is_there(name)}.values())
 CASES = [(name, options) for name in NAMES for options in SETTINGS.get(name, [{}])]
-EXAMPLES = 8
+SOME = settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+    # To explain a failure costs many more runs than to find it.
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+)
 
 
 def maker(cls, options):
@@ -41,13 +57,7 @@ def maker(cls, options):
 def test_the_law_holds(name, options, law):
     cls = get_algorithm_class(name)
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=True,
-        database=None,
-    )
+    @SOME
     @given(spaces(cls.Meta.supported_parameter_types))
     def holds(space):
         law(maker(cls, options), space.parameters, space.constraints, space.conditions)
@@ -62,13 +72,7 @@ def test_calls_come_in_any_order(name, options):
         st.tuples(st.integers(0, 6), st.integers(0, 20), st.floats(-1e6, 1e6)), min_size=1, max_size=40
     )
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=True,
-        database=None,
-    )
+    @SOME
     @given(spaces(cls.Meta.supported_parameter_types), calls)
     def holds(space, calls):
         make = maker(cls, options)

@@ -42,7 +42,6 @@ class Requests(RuleBasedStateMachine):
             **options,
         )
         self.client = Client(algorithm, max_open_requests=BOUND)
-        self.rewarded = 0
 
     @rule(context=CONTEXTS, fresh=st.booleans())
     def predict(self, context, fresh):

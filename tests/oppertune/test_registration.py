@@ -96,8 +96,8 @@ def test_the_hybrid_solver_is_the_default_as_in_the_original(own_table):
 
 def test_looking_one_up_imports_one_and_searches_no_entry_points():
     code = (
-        "import sys; from oppertune.algorithms.all import get_algorithm_class; get_algorithm_class('bluefin');"
-        "print(*sorted(sys.modules))"
+        "import sys; from oppertune.algorithms.all import get_algorithm_class;"
+        "get_algorithm_class('bluefin'); print(*sorted(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

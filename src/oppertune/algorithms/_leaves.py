@@ -69,12 +69,17 @@ def for_kinds(
     if all(isinstance(p, Categorical) for p in parameters):
         seeds = [{key: one[key] for key in ("random_seed",) if key in one} for one in each]
         return "exponential_weights_slates", seeds
-    if issubclass(Categorical, supported):
-        part = "categorical"
-    elif issubclass(Integer, supported) and issubclass(Real, supported):
-        part = "numerical"
-    else:
-        raise InvalidTypeError(f"{name} does not take all of the parameters")
+    parts = [
+        part
+        for part, kinds in (("categorical", (Categorical,)), ("numerical", (Integer, Real)))
+        if any(isinstance(p, kinds) for p in parameters)
+        and all(isinstance(p, supported) for p in parameters if isinstance(p, kinds))
+    ]
+    if not parts:
+        raise InvalidTypeError(
+            f"{name} does not take these parameters, nor all of their categories or numbers"
+        )
+    part = parts[0]
     return "hybrid_solver", [
         {
             f"{part}_algorithm": name,
@@ -85,17 +90,15 @@ def for_kinds(
     ]
 
 
-def refresh(algorithm: Algorithm, seed: int) -> None:
-    """New random numbers and no open requests, here and in all parts."""
-    for request in list(algorithm._ledger):
-        algorithm._ledger.close(request, LAPSED)
+def reseed(algorithm: Algorithm, seed: int) -> None:
+    """Give an algorithm and all of its parts new random numbers."""
     sequence = np.random.SeedSequence(seed)
     for value in vars(algorithm).values():
-        if isinstance(value, Algorithm):
-            refresh(value, int(sequence.spawn(1)[0].generate_state(1)[0]))
-        elif isinstance(value, np.random.Generator):
-            fresh = type(value.bit_generator)(sequence.spawn(1)[0])
-            value.bit_generator.state = fresh.state
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Algorithm):
+                reseed(part, int(sequence.spawn(1)[0].generate_state(1)[0]))
+            elif isinstance(part, np.random.Generator):
+                part.bit_generator.state = type(part.bit_generator)(sequence.spawn(1)[0]).state
 
 
 def copied(leaf: Algorithm, seed: int) -> Algorithm:
@@ -104,7 +107,10 @@ def copied(leaf: Algorithm, seed: int) -> Algorithm:
     leaf.save(file)
     file.seek(0)
     made = type(leaf).load(file)
-    refresh(made, seed)
+    # Its parts, if it has any, find out for themselves which of their requests are no longer wanted.
+    for request in list(made._ledger):
+        made._ledger.close(request, LAPSED)
+    reseed(made, seed)
     return made
 
 

@@ -30,8 +30,9 @@ class AutoScopeFeature:
     max: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise InvalidTypeError(f"the name of a feature must be a str, not {self.name!r}")
+        name: object = self.name
+        if not isinstance(name, str) or not name:
+            raise InvalidTypeError(f"the name of a feature must be a str, not {name!r}")
         bounds = [bound for bound in (self.min, self.max) if bound is not None]
         if self.values is None:
             if not all(_is_number(bound) for bound in bounds) or sorted(bounds) != bounds:

@@ -3,8 +3,8 @@
 As long as there are no more contexts than scopes each context gets a scope of its own. Where there are more
 (numbers, or many combinations) all share one scope at first, and a scope is divided where its two halves want
 to move in different directions: rewards are regressed on the parameters, and two regressions must explain
-them better than one by more than they cost in the Bayesian information criterion. That is the model-based
-recursive partitioning of Zeileis, Hothorn and Hornik (2008) with the parameters as regressors.
+them better than one by more than they cost in an information criterion. That is the model-based recursive
+partitioning of Zeileis, Hothorn and Hornik (2008) with the parameters as regressors.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ RECURRENCES = 4
 _FIRST_ATTEMPT = 48
 _SIDE = 12
 """Fewer rewards than this on one side of a division say nothing."""
+
+_MANY = 400
+"""With so many rewards a division may be tried on weaker evidence."""
 
 _CUTS = 7
 """At so many quantiles may a number be divided."""
@@ -201,8 +204,9 @@ Sample: TypeAlias = tuple[Features, tuple[float, ...], float]
 def best_split(samples: Sequence[Sample], numeric: Sequence[bool]) -> Split | None:
     """The division of a scope that the rewards ask for most, None where they ask for none.
 
-    Twice the gain in log likelihood must exceed the cost of a second set of slopes, one log n each, and of
-    the choice among all divisions tried.
+    Twice the gain in log likelihood must exceed the cost of a second set of slopes and of the choice among
+    all divisions tried. A slope costs log n (the Bayesian information criterion) while rewards are few, and 2
+    (Akaike's) once they are many, when either half has enough to learn from even if it need not have parted.
     """
     contexts, units, rewards = zip(*samples, strict=True)
     regression = _Regression(np.array(units), np.array(rewards))
@@ -218,7 +222,8 @@ def best_split(samples: Sequence[Sample], numeric: Sequence[bool]) -> Split | No
             gain = regression.gain(side)
             if gain > best_gain:
                 best_gain, best = gain, split
-    cost = regression.slopes * math.log(len(samples)) + 2 * math.log(max(tried, 1)) + 4.0
+    each = math.log(len(samples)) if len(samples) < _MANY else 2.0
+    cost = each * regression.slopes + 2 * math.log(max(tried, 1)) + 4.0
     return best if best_gain > cost else None
 
 
@@ -284,7 +289,7 @@ class Scopes:
     def __init__(self, numeric: Sequence[bool], possible: float, height: int) -> None:
         self.numeric = tuple(numeric)
         self.height = height
-        self.limit = 2**height
+        self.limit = 1 << height
         self.root: Node = 0
         self.count = 0 if possible <= self.limit else 1
         self.rounds = [0] * self.count

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from oppertune.core.state import load_state
 from oppertune.core.values import Parameter
@@ -144,7 +144,7 @@ def create_tuning_instance(
     return get_algorithm_class(algorithm)(parameters, **(algorithm_args or {}), **kwargs)
 
 
-def load_tuning_instance(path: str | Path) -> Algorithm:
+def load_tuning_instance(path: str | Path | BinaryIO) -> Algorithm:
     """Read what ``save`` wrote, whichever registered algorithm it was.
 
     Raises:

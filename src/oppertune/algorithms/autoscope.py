@@ -115,14 +115,13 @@ class AutoScope(Algorithm):
         published = initial_predicates == "random" or internal_weights is not None
         standardise = not published if standardize_features is None else bool(standardize_features)
         self._inputs = FeatureEncoder(declared, standardise)
-        self._soft: SoftTree | None = None
-        self._scopes: Scopes | None = None
+        self._tree: SoftTree | Scopes
         if published:
             step = None if fix_internal_weights else predicate_optimizer(optimizer, self.eta, optimizer_args)
-            self._soft = SoftTree(self._first_weights(internal_weights), step)
+            self._tree = SoftTree(self._first_weights(internal_weights), step)
         else:
             counts = [math.inf if f.values is None else len(f.values) for f in declared]
-            self._scopes = Scopes([f.is_number for f in declared], math.prod(counts), height)
+            self._tree = Scopes([f.is_number for f in declared], math.prod(counts), height)
         seeds = np.random.SeedSequence(random_seed).spawn(2**height)
         self._leaf_seeds = [int(seed.generate_state(1)[0]) for seed in seeds]
         self._leaf_recipe = self._recipe(leaf_algorithm, leaf_algorithm_args, normalize_rewards, options)
@@ -151,6 +150,8 @@ class AutoScope(Algorithm):
         """The algorithm of the leaves, and the arguments of each."""
         each = arguments_of_each(args, len(self._leaf_seeds))
         cls = get_algorithm_class(name)
+        if not cls._flags.supports_single_reward:
+            raise InvalidArgumentError(f"{name!r} takes sequences of rewards and cannot be a leaf")
         if self.delta is not None and "delta" in inspect.signature(cls.__init__).parameters:
             each = [{"delta": self.delta, **one} for one in each]
         name, each = for_kinds(name, cls, each, self.params)
@@ -176,10 +177,10 @@ class AutoScope(Algorithm):
         """Make the leaves that lack: all of a published tree, else one for each scope and a spare."""
         if not self.params:
             return
-        if self._scopes is None:
-            wanted = 2**self.height
+        if isinstance(self._tree, SoftTree):
+            wanted = self._tree.n_leaves
         else:
-            wanted = self._scopes.count + self._scopes.keeps_spare
+            wanted = self._tree.count + self._tree.keeps_spare
         while len(self._leaves) < wanted:
             self._leaves.append(self._fresh_leaf(len(self._leaves)))
 
@@ -205,12 +206,12 @@ class AutoScope(Algorithm):
     @property
     def internal_weights(self) -> Array | None:
         """A copy of W of the published tree, shape (2**height - 1, inputs); None for grown predicates."""
-        return None if self._soft is None else self._soft.weights.copy()
+        return self._tree.weights.copy() if isinstance(self._tree, SoftTree) else None
 
     @property
     def internal_biases(self) -> Array | None:
         """A copy of b of the published tree, shape (2**height - 1,); None for grown predicates."""
-        return None if self._soft is None else self._soft.biases.copy()
+        return self._tree.biases.copy() if isinstance(self._tree, SoftTree) else None
 
     def leaf_of(self, context: Context | ContextDataType | None) -> int:
         """The number of the leaf that a context belongs to now.
@@ -228,17 +229,16 @@ class AutoScope(Algorithm):
         return chosen
 
     def _leaf_of(self, values: Features) -> int:
-        if self._soft is not None:
-            return self._soft.leaf(np.array(self._inputs.inputs(values)))
-        assert self._scopes is not None  # for the type checker: there is one or the other
-        return self._scopes.of(values)
+        if isinstance(self._tree, SoftTree):
+            return self._tree.leaf(np.array(self._inputs.inputs(values)))
+        return self._tree.of(values)
 
     def _predict(self, tuning_request: _TuningRequest) -> _PredictResponse:
         number = self._leaf_of(self._inputs.values(tuning_request.context))
         self._close_stale_requests()
         leaf = self._leaves[number]
         context = tuning_request.context if leaf._flags.supports_context else NO_CONTEXT
-        prediction, request_id = leaf.predict(context, fresh=True)
+        prediction, request_id = leaf.predict(context, tuning_request.predict_data, fresh=True)
         return _PredictResponse(prediction, (number, request_id))
 
     def _close_stale_requests(self) -> None:
@@ -253,40 +253,45 @@ class AutoScope(Algorithm):
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
         number, request_id = tuning_request.metadata
-        reward = tuning_request.reward
         values = self._inputs.values(tuning_request.context)
-        x = np.array(self._inputs.inputs(values)) if self._soft is not None else None
-        stayed = number == (self._leaf_of(values) if self._soft is None or x is None else self._soft.leaf(x))
         leaf = self._leaves[number]
-        if not stayed:
+        if self._leaf_of(values) != number:
             with suppress(UnknownRequestError):
                 leaf._ledger.close(leaf._ledger.get(request_id), LAPSED)
-        elif self._soft is None or x is None:
-            leaf.set_reward(reward, request_id=request_id)
+        elif isinstance(self._tree, SoftTree):
+            self._descend(self._tree, values, number, tuning_request)
         else:
-            self._descend(self._soft, x, number, reward, request_id)
+            self._teach(leaf, tuning_request)
         self._inputs.observe(values)
-        if self._scopes is not None and reward is not None:
-            self._grow(self._scopes, values, tuning_request.prediction, reward)
+        if isinstance(self._tree, Scopes):
+            self._grow(self._tree, values, tuning_request)
 
-    def _descend(self, tree: SoftTree, x: Array, number: int, reward: float | None, request_id: str) -> None:
+    @staticmethod
+    def _teach(leaf: Algorithm, tuning_request: _TuningRequest) -> None:
+        leaf.set_reward(
+            tuning_request.reward,
+            request_id=tuning_request.metadata[1],
+            reward_data=tuning_request.reward_data,
+        )
+
+    def _descend(self, tree: SoftTree, values: Features, number: int, tuning_request: _TuningRequest) -> None:
         """Reward a leaf, and let its gradient say which leaf this context would rather have had."""
         tree.rounds[number] += 1
         leaf = self._leaves[number]
         part = None if tree.optimizer is None else climber(leaf)
         before = None if part is None else part.w_center
         with listening(part) as heard:
-            leaf.set_reward(reward, request_id=request_id)
+            self._teach(leaf, tuning_request)
         if heard is None or heard.gradient is None:
             return
         # Leaf i's output is its centre before the update, and only this leaf has moved.
         centers = [before if i == number else climber(other).w_center for i, other in enumerate(self._leaves)]
         # The loss is the reward turned round.
-        tree.learn(x, -(np.array(centers) @ np.array(heard.gradient)))
+        tree.learn(np.array(self._inputs.inputs(values)), -(np.array(centers) @ np.array(heard.gradient)))
 
-    def _grow(self, scopes: Scopes, values: Features, prediction: Mapping[str, Value], reward: float) -> None:
-        units = self._units(prediction) if scopes.wants_units else ()
-        births = scopes.learn(values, units, reward)
+    def _grow(self, scopes: Scopes, values: Features, tuning_request: _TuningRequest) -> None:
+        units = self._units(tuning_request.prediction) if scopes.wants_units else ()
+        births = scopes.learn(values, units, tuning_request.reward or 0.0)
         for birth in births:
             if birth.parent is not None:
                 # Copies come into being only where no spare leaf was kept ready.
@@ -325,13 +330,11 @@ class AutoScope(Algorithm):
         leaves hold now, or, where there are too many, by its predicates.
         """
         with self._lock:
-            if self._soft is not None:
-                found = self._soft_rules(self._soft)
-                rounds = self._soft.rounds
+            rounds = self._tree.rounds
+            if isinstance(self._tree, SoftTree):
+                found = self._soft_rules(self._tree)
             else:
-                assert self._scopes is not None
-                rounds = self._scopes.rounds
-                found = tree_rules(self._scopes.root, self.features) if self._scopes.count else []
+                found = tree_rules(self._tree.root, self.features) if self._tree.count else []
             return "\n".join(f"{rule} -> leaf {leaf} ({rounds[leaf]} rounds)" for rule, leaf in found)
 
     def _soft_rules(self, tree: SoftTree) -> list[tuple[str, int]]:
@@ -347,7 +350,7 @@ class AutoScope(Algorithm):
     def learnt_fingerprint(self) -> str:
         """A digest of everything learnt, which predictions must leave as it is."""
         with self._lock:
-            own = {name: vars(self)[name] for name in ("_scopes", "_soft", "_inputs", "_table", "_iteration")}
+            own = {name: vars(self)[name] for name in ("_tree", "_inputs", "_table", "_iteration")}
             return fingerprint({**own, "leaves": [leaf.learnt_fingerprint() for leaf in self._leaves]})
 
     def _get_state(self) -> dict[str, Any]:
@@ -365,7 +368,7 @@ class AutoScope(Algorithm):
 
 def _check(
     features: Sequence[AutoScopeFeature],
-    height: int,
+    height: object,
     initial_predicates: str,
     and_bias_is_learnable: bool,
     over_param: object,

@@ -323,8 +323,9 @@ class Algorithm(ABC):
             raise RewardError(
                 f"{type(self).__name__} takes sequences of rewards: store_reward(), then set_reward(None)"
             )
-        *older, newest = self._requests_of(context_id)
-        for request in older:
+        requests = self._requests_of(context_id)
+        newest = requests.pop()
+        for request in requests:
             self._ledger.close(request, CLEARED)
         if reward_data is not None:
             newest.reward_data = reward_data

@@ -141,10 +141,10 @@ class ReplayBuffer:
 class DDPG(Algorithm):
     """Off-policy actor and critic over numbers, driven by the caller.
 
-    The observation is the context's features alone. Where episodes are longer than one step, the state after a
-    step is the context of the request that is rewarded next, and a transition is learnt from as soon as that
-    is known. A ``reward_data`` of ``{"next_state": {...}}`` says it at once, and ``{"done": True}`` ends the
-    episode with this step.
+    The observation is the context's features alone. Where episodes are longer than one step, the state after
+    a step is the context of the request that is rewarded next, and a transition is learnt from as soon as
+    that is known. A ``reward_data`` of ``{"next_state": {...}}`` says it at once, and ``{"done": True}`` ends
+    the episode with this step.
 
     Args:
         parameters: integers and reals.

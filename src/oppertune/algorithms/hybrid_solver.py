@@ -14,9 +14,9 @@ import numpy as np
 
 from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
-from oppertune.core.requests import CLEARED
+from oppertune.core.requests import CLEARED, Request
 from oppertune.core.state import fingerprint, stateful
-from oppertune.core.types import PredictionType, RequestIdType
+from oppertune.core.types import PredictionType, RequestIdType, RewardDataType
 from oppertune.core.values import Categorical, Parameter
 from oppertune.errors import InvalidArgumentError
 
@@ -130,36 +130,31 @@ class HybridSolver(Algorithm):
         self._release()
         context, predict_data = tuning_request.context, tuning_request.predict_data
         chosen: PredictionType = {}
-        number = pair = None
-        if self.numerical_tuning_instance is not None:
-            chosen, number = self.numerical_tuning_instance.predict(context, predict_data, fresh=True)
-            pair = self._pair_of(self.numerical_tuning_instance, number)
-        category = None
-        if self.categorical_tuning_instance is not None:
-            categorical = self.categorical_tuning_instance
-            where = context.id if categorical._flags.supports_context else ""
-            held = self._held.get(pair, {}).get(where)
+        number = category = pair = None
+        numerical, categorical = self.numerical_tuning_instance, self.categorical_tuning_instance
+        if numerical is not None:
+            # What predict(context, fresh=True) does, without the checks that ours has done already.
+            request = numerical._ledger.open(numerical._draw(context, predict_data))
+            number, pair = request.id, _pair_of(numerical, request)
+            chosen.update(request.draw.prediction)
+        if categorical is not None:
+            where = context.id if pair is not None and categorical._flags.supports_context else ""
+            held = None if pair is None else self._held.get(pair, {}).get(where)
             if held is None:
-                held = _Held(*categorical.predict(context, predict_data, fresh=True))
+                request = categorical._ledger.open(categorical._draw(context, predict_data))
+                held = _Held(request.draw.prediction, request.id)
                 if pair is not None:
                     self._held.setdefault(pair, {})[where] = held
-            chosen.update(held.prediction)
             category = held.request_id
+            chosen.update(held.prediction)
         return _PredictResponse(chosen, [number, category, pair])
-
-    @staticmethod
-    def _pair_of(numerical: Algorithm, request_id: RequestIdType) -> Hashable:
-        """Which pair of a two-point algorithm a request belongs to; None for other algorithms."""
-        if getattr(numerical, "feedback", 1) != 2:
-            return None
-        metadata = numerical._ledger.get(request_id).draw.metadata
-        # Two-point metadata are the pair and the end of it.
-        pair: Hashable = metadata[0] if isinstance(metadata, tuple | list) and len(metadata) == 2 else None
-        return pair
 
     def _release(self) -> None:
         """End the parts' requests whose own request here has lapsed or was cleared."""
-        if not any(len(part._ledger) for part in self._parts().values()):
+        parts = [
+            p for p in (self.categorical_tuning_instance, self.numerical_tuning_instance) if p is not None
+        ]
+        if not any(len(part._ledger) for part in parts):
             return
         needed = {request_id for metadata in self._open_metadata() for request_id in metadata[:2]}
         for pair, held in list(self._held.items()):
@@ -167,20 +162,22 @@ class HybridSolver(Algorithm):
             needed.update(h.request_id for h in kept.values())
             if not kept:
                 del self._held[pair]
-        for part in self._parts().values():
+        for part in parts:
             for request in [request for request in part._ledger if request.id not in needed]:
                 part._ledger.close(request, CLEARED)
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
         number, category, pair = tuning_request.metadata
         reward, data = tuning_request.reward, tuning_request.reward_data
+        if reward is None:
+            return
         try:
             if self.numerical_tuning_instance is not None:
-                self.numerical_tuning_instance.set_reward(reward, request_id=number, reward_data=data)
+                _reward(self.numerical_tuning_instance, number, reward, data)
         finally:
-            if self.categorical_tuning_instance is not None and reward is not None:
+            if self.categorical_tuning_instance is not None:
                 for request_id, mean in self._earned(category, pair, reward):
-                    self.categorical_tuning_instance.set_reward(mean, request_id=request_id, reward_data=data)
+                    _reward(self.categorical_tuning_instance, request_id, mean, data)
 
     def _earned(
         self, request_id: RequestIdType, pair: Hashable, reward: float
@@ -230,3 +227,21 @@ class HybridSolver(Algorithm):
         if "numerical" in parts:
             cls = get_algorithm_class(self.numerical_algorithm)
             self.numerical_tuning_instance = cls._restored(*parts["numerical"])
+
+
+def _reward(part: Algorithm, request_id: RequestIdType, reward: float, data: RewardDataType | None) -> None:
+    """What ``set_reward(reward, request_id=...)`` does, without the checks that ours has done already."""
+    request = part._ledger.get(request_id)
+    request.reward_data = data
+    part._ledger.close(request)
+    part._learn(request, reward)
+
+
+def _pair_of(numerical: Algorithm, request: Request) -> Hashable:
+    """Which pair of a two-point algorithm a request belongs to; None for other algorithms."""
+    metadata = request.draw.metadata
+    # Two-point metadata are the pair and the end of it.
+    if getattr(numerical, "feedback", 1) != 2 or not isinstance(metadata, tuple | list) or len(metadata) != 2:
+        return None
+    pair: Hashable = metadata[0]
+    return pair

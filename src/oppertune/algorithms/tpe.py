@@ -24,7 +24,6 @@ from oppertune.models.window import Window
 _MAX_GOOD = 25
 _BANDWIDTH = 0.2
 _MAX_PENDING = 50
-_FEASIBLE_TRIES = 200
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -52,7 +51,7 @@ class ParzenMixture:
         self._categories = np.flatnonzero(inputs.is_category)
         self._mu = np.vstack([rows, np.full((1, d), 0.5)])
         scott = _BANDWIDTH * max(n, 1) ** (-1.0 / (d + 4))
-        floor = np.maximum(0.5 * inputs.neighbour_steps(), 1e-3)
+        floor = np.maximum(0.5 * inputs.least, 1e-3)
         self._sigma = np.vstack([np.tile(np.maximum(scott, floor), (n, 1)), np.ones((1, d))])
         self._smoothing = np.append(np.full(n, prior_weight / (n + prior_weight)), 1.0)
         weights = np.append(np.ones(n), prior_weight)
@@ -150,29 +149,18 @@ class TPE(Algorithm):
         if not n and not draws:
             return _PredictResponse({p.name: p.val for p in self.params})
         if n < self._n_startup:
-            drawn = inputs.draw(self._rng, _FEASIBLE_TRIES if self.constraints else 1)
-            return _PredictResponse(self._first_feasible(inputs, drawn))
+            return _PredictResponse(inputs.decode(inputs.draw(self._rng, 1)[0]))
         X, rewards = self._window.arrays()
         pending = inputs.encode([draw.prediction for draw in list(draws.values())[-_MAX_PENDING:]])
         order = np.argsort(-rewards, kind="stable")
         k = n_good(n, self._gamma)
         good = ParzenMixture(inputs, X[order[:k]], self._prior_weight)
         bad = ParzenMixture(inputs, np.vstack([X[order[k:]], pending]), self._prior_weight)
-        rows = good.sample(self._rng, self._n_candidates)
+        rows = inputs.admitted(self._space, good.sample(self._rng, self._n_candidates))
         ratio = good.log_density(rows) - bad.log_density(rows)
-        return _PredictResponse(self._first_feasible(inputs, rows[np.argsort(-ratio, kind="stable")]))
+        return _PredictResponse(inputs.decode(rows[int(ratio.argmax())]))
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
         if tuning_request.reward is not None:
             values = tuning_request.prediction
             self._window.add(Inputs(self.params).encode([values])[0], tuning_request.reward, values)
-
-    def _first_feasible(self, inputs: Inputs, rows: Array) -> dict[str, Any]:
-        """The first row that keeps the constraints; the first of all, to be repaired, if none does."""
-        if self.constraints:
-            fixed = self._space.defaults
-            for row in rows:
-                values = inputs.decode(row)
-                if self._space.holds({**fixed, **values}):
-                    return values
-        return inputs.decode(rows[0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from oppertune.core.encoding import outside_reader, to_inside
+from oppertune.core._readers import nearest_reader, outside_reader
+from oppertune.core.encoding import to_inside
 from oppertune.core.space import Space
 from oppertune.core.values import Parameter, Value, ValueType, parameter_from_dict
 from oppertune.errors import AlgorithmError, InvalidParameterError, InvalidTypeError
@@ -58,7 +59,7 @@ class Configurations:
         self.learnable = tuple(p for p in space.parameters if not p.is_constant)
         self.params = self.learnable if untransformed else tuple(to_inside(p) for p in self.learnable)
         self._readers = tuple(
-            (p.name, p.nearest if untransformed else outside_reader(p)) for p in self.learnable
+            (p.name, nearest_reader(p) if untransformed else outside_reader(p)) for p in self.learnable
         )
         self._has_constants = len(self.learnable) < len(space.parameters)
         self._is_restricted = space.is_restricted

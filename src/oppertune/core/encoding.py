@@ -10,8 +10,6 @@ are, and what has special values is seen in the unit encoding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
 from oppertune.errors import InvalidParameterError
@@ -139,38 +137,3 @@ def from_inside(parameter: Parameter, inside: Value) -> Value:
         return parameter.at(min(max(round(inside), 0), parameter.steps or 0))
     span = parameter.max - parameter.min
     return min(max(float(inside * span + parameter.min), parameter.min), parameter.max)
-
-
-def outside_reader(parameter: Parameter) -> Callable[[Any], Value]:
-    """:func:`from_inside` for one parameter, prepared once, because every prediction needs it."""
-
-    def slowly(inside: Any) -> Value:
-        return from_inside(parameter, inside)
-
-    if isinstance(parameter, Categorical) or parameter.log or parameter.special:
-        return slowly
-    low, high = parameter.min, parameter.max
-    if isinstance(parameter, Integer):
-        step, steps = parameter.step, parameter.steps
-
-        def read_integer(inside: Any) -> Value:
-            if type(inside) is not int:
-                return slowly(inside)
-            return low + step * (0 if inside < 0 else min(inside, steps))
-
-        return read_integer
-    if parameter.step is not None:
-        at, top = parameter.at, parameter.steps or 0
-
-        def read_step(inside: Any) -> Value:
-            return at(0 if inside < 0 else min(inside, top)) if type(inside) is int else slowly(inside)
-
-        return read_step
-    span = high - low
-
-    def read_real(inside: Any) -> Value:
-        # NaN fails the comparison and is refused by the slow way.
-        number = inside * span + low if type(inside) is float else math.nan
-        return number if low <= number <= high else slowly(inside)
-
-    return read_real

@@ -18,6 +18,7 @@ One fit costs O(n^3) in the number of distinct configurations; callers bound n.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,10 +43,10 @@ class Prior(NamedTuple):
         noise: of sigma^2.
     """
 
-    scale: tuple[float, float] = (math.log(0.35), 1.0)
+    scale: tuple[float, float] = (math.log(0.2), 0.7)
     penalty: tuple[float, float] = (math.log(0.5), 1.0)
     signal: tuple[float, float] = (0.0, 1.0)
-    noise: tuple[float, float] = (math.log(0.03), 1.5)
+    noise: tuple[float, float] = (math.log(0.005), 1.0)
 
 
 class Measurements(NamedTuple):
@@ -100,20 +101,29 @@ class GaussianProcess:
         self.prior_std = np.array([getattr(prior, kind)[1] for kind in kinds])
         self.bounds = [_BOUNDS[kind] for kind in kinds]
 
-    def fit(self, data: Measurements, start: Array | None = None, max_iterations: int = 30) -> Array:
-        """The hyperparameters of the highest posterior density near ``start``, by L-BFGS."""
+    def fit(self, data: Measurements, starts: Sequence[Array] = (), max_iterations: int = 30) -> Array:
+        """The hyperparameters of the highest posterior density that L-BFGS finds.
+
+        Args:
+            data: what was measured.
+            starts: where to search from; the mean of the prior where there are none.
+            max_iterations: per start.
+        """
         from scipy.optimize import minimize
 
         split = (self._x.split(data.X[:, : self._d]), self._z.split(data.X[:, self._d :]))
-        found = minimize(
-            lambda theta: self._objective(theta, data, split),
-            self.prior_mean if start is None else start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=self.bounds,
-            options={"maxiter": max_iterations},
-        )
-        theta: Array = found.x
+        results = [
+            minimize(
+                lambda theta: self._objective(theta, data, split),
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=self.bounds,
+                options={"maxiter": max_iterations},
+            )
+            for start in starts or [self.prior_mean]
+        ]
+        theta: Array = min(results, key=lambda result: float(result.fun)).x
         return theta
 
     def objective(self, theta: Array, data: Measurements) -> tuple[float, Array]:

@@ -20,10 +20,10 @@ def _squash(z: Array, knee: float) -> Array:
 def squashed(rewards: Array) -> Array:
     """Rewards standardised robustly, their tails pulled in, with mean 0 and variance 1.
 
-    z = (r - median) / (1.4826 MAD), then z -> k + log(1 + z - k) beyond the knees k, so that a failure at
-    2 % of the rest or a freak measurement keeps its rank but does not set the scale. Where the MAD says
-    nothing, since most rewards are one number, the standard deviation takes its place, and where that is 0
-    all targets are 0. Scaling all rewards by a power of two changes nothing, not even by rounding.
+    z = (r - median) / spread, then z -> k + log(1 + z - k) beyond the knees k, so that a failure at 2 % of
+    the rest or a freak measurement keeps its rank but does not set the scale. The spread is the largest of
+    1.4826 MAD and what the outer deciles and twentieths say; where most rewards are one number it is the
+    standard deviation, and where that is 0 all targets are 0. Scaling all rewards by a power of two changes nothing, not even by rounding.
 
     Args:
         rewards: finite numbers, at least one.
@@ -32,12 +32,11 @@ def squashed(rewards: Array) -> Array:
     exponent = int(np.frexp(np.max(np.abs(rewards)))[1])
     r = np.ldexp(rewards, -exponent)
     r = r - np.median(r)
-    import os
-    mode=os.environ.get("SPREAD","q")
-    spread = _MAD_TO_SIGMA * float(np.median(np.abs(r)))
-    if mode=="q":
-        q=np.quantile(r,[.05,.1,.9,.95]); spread=max(spread,(q[2]-q[1])/2.56,(q[3]-q[0])/4)
-    elif mode=="std": spread=max(spread,float(np.std(r)))
+    # A search that has settled fills the middle with one neighbourhood, whose spread is only noise.
+    q = np.quantile(r, (0.05, 0.1, 0.9, 0.95))
+    spread = max(
+        _MAD_TO_SIGMA * float(np.median(np.abs(r))), float(q[2] - q[1]) / 2.56, float(q[3] - q[0]) / 4.0
+    )
     if spread <= 1e-9 * float(np.max(np.abs(r))):
         spread = float(np.std(r))
     if spread <= 1e-14:

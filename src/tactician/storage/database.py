@@ -56,7 +56,8 @@ class Database:
         try:
             if self._revision() != REVISION:
                 self._migrate()
-        except (OSError, DatabaseError) as error:
+        except (OSError, DatabaseError, sqlite3.Error) as error:
+            # A cursor of the driver's own, as for the PRAGMA, raises the driver's own error.
             raise _explained(self.path, "opened", error) from error
 
     @contextmanager
@@ -175,11 +176,13 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _explained(path: Path, verb: str, error: OSError | DatabaseError) -> HistoryError:
+def _explained(path: Path, verb: str, error: OSError | DatabaseError | sqlite3.Error) -> HistoryError:
     if isinstance(error, FileExistsError):
         cause = f"{error.filename} is no folder"
     elif isinstance(error, OSError):
         cause = error.strerror or str(error)
+    elif isinstance(error, sqlite3.Error):
+        cause = str(error)
     else:
         cause = str(error.orig) if error.orig is not None else str(error)
     advice = f"; {_ADVICE}"

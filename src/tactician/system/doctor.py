@@ -104,7 +104,7 @@ def _pressure() -> Finding:
 
 def _state(home: Home) -> Finding:
     folder = home.path
-    while not folder.exists():
+    while not os.path.exists(folder):  # unlike Path.exists, False for what we may not look at
         folder = folder.parent
     if folder.is_dir() and os.access(folder, os.W_OK):
         free = shutil.disk_usage(folder).free / 2**20

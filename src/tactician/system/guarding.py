@@ -35,9 +35,17 @@ def run_header(
         "throw_away": throw_away,
         "teardown": ["/bin/sh", "-c", teardown] if teardown else None,
         "teardown_environment": minimal_environment(environment),
-        "directory": os.getcwd(),
+        "directory": _directory(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _directory() -> str:
+    """Return where we are; the root where that folder is gone."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"
 
 
 class RunJournal:

@@ -63,8 +63,11 @@ def recover_journal(path: Path) -> Recovery | None:
 
 
 def leftover_journals(folder: Path) -> list[Path]:
-    """Return the journals in ``folder`` that were not closed, oldest first."""
-    return sorted(folder.glob("*.jsonl"))
+    """Return the journals in ``folder`` that were not closed, oldest first; none where we may not look."""
+    try:
+        return sorted(folder.glob("*.jsonl"))
+    except PermissionError:
+        return []
 
 
 def recover_folder(folder: Path) -> list[Recovery]:

@@ -53,26 +53,30 @@ def _run(path: Path, dry_run: bool, verbose: bool) -> tuple[dict[str, Any], int]
     try:
         experiment = wiring.load_document(path)
         if running.needs_namespace(experiment, options):
-            return running.run_in_child(path, dry_run=dry_run, verbose=verbose)
+            result, status = running.run_in_child(path, dry_run=dry_run, verbose=verbose)
+            if isinstance(result.get("error"), dict):
+                return _not_begun(result["error"], dry_run, status), status
+            return result, status
         return running.run_file(path, {}, {"dry_run": dry_run}, quiet=not verbose, as_json=False)
     except errors.MisuseError:
         raise
     except errors.TacticianError as error:
-        return _nothing_begun(error, dry_run), error.exit_status
+        problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+        said = {"message": str(error), "problems": problems}
+        return _not_begun(said, dry_run, error.exit_status), error.exit_status
 
 
-def _nothing_begun(error: errors.TacticianError, dry_run: bool) -> dict[str, Any]:
-    problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+def _not_begun(error: dict[str, Any], dry_run: bool, status: int) -> dict[str, Any]:
     return {
         "success": False,
         "best_config": {},
         "improvement": 0.0,
         "improvement_interval": None,
         "significant": False,
-        "restored": error.exit_status != results.NOT_RESTORED,
+        "restored": status != results.NOT_RESTORED,
         "dry_run": dry_run,
-        "error": str(error),
-        "problems": problems,
+        "error": error["message"],
+        "problems": error["problems"],
     }
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from oppertune.core.space import Space
 from oppertune.models.inputs import Array, Inputs
 
 
-def fill_space(inputs: Inputs, taken: Array, rng: np.random.Generator, n_draws: int = 200) -> Array:
+_DRAWS = 100
+
+
+def fill_space(inputs: Inputs, space: Space, taken: Array, rng: np.random.Generator) -> Array:
     """Of some random rows the one furthest from all taken ones (maximin; Johnson, Moore, Ylvisaker, 1990).
 
     A category that differs counts as half the range of a number.
     """
-    drawn = inputs.draw(rng, n_draws)
+    drawn = inputs.admitted(space, inputs.draw(rng, _DRAWS))
     if not len(taken):
         return drawn[0]
     gaps = np.abs(drawn[:, None, :] - taken[None, :, :])
@@ -42,8 +46,7 @@ def perturbed(
     moves = rng.random((rows, d)) < share
     moves[np.arange(rows), rng.integers(d, size=rows)] = True
     steps = rng.normal(size=(rows, d)) * widths
-    least = inputs.neighbour_steps()
-    steps = np.where(np.abs(steps) < least, np.copysign(least, steps), steps)
+    steps = np.where(np.abs(steps) < inputs.least, np.copysign(inputs.least, steps), steps)
     # Reflected at the bounds, where optima of clipped searches would pile up.
     moved = base + steps
     moved = np.where(moved < 0.0, np.minimum(-moved, base), moved)

@@ -1,0 +1,135 @@
+"""The model of rewards that a searcher keeps: what was measured, in which context, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from oppertune.core.state import stateful
+from oppertune.core.values import Value
+from oppertune.models.contexts import ContextColumns, ContextData, encode_contexts
+from oppertune.models.gp import GaussianProcess, Measurements, Posterior
+from oppertune.models.inputs import Array, Inputs
+from oppertune.models.targets import squashed
+from oppertune.models.window import Window
+
+_FITS_PER_WINDOW = 15
+_AFRESH_UNTIL, _AFRESH_EVERY = 60, 4
+
+
+class View:
+    """The posterior as seen from one context.
+
+    Args:
+        inputs: what rows mean.
+        posterior: over configurations and contexts.
+        here: the encoded context.
+
+    Attributes:
+        posterior: as given.
+        lengths: per column the length scale of a number; 1 for categories.
+    """
+
+    def __init__(self, inputs: Inputs, posterior: Posterior, here: Array) -> None:
+        self._inputs = inputs
+        self._here = here
+        self.posterior = posterior
+        d = len(inputs.sizes)
+        self.lengths = np.where(inputs.is_category, 1.0, np.exp(posterior.theta[:d]))
+
+    def columns(self, rows: Array) -> Array:
+        """Configurations with this context beside each, as the posterior takes them."""
+        return np.hstack([self._inputs.features(rows), np.tile(self._here, (len(rows), 1))])
+
+    def predict(self, rows: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noise-free target per configuration."""
+        return self.posterior.predict(self.columns(rows))
+
+    def mean(self, rows: Array) -> Array:
+        """The mean alone."""
+        return self.posterior.mean(self.columns(rows))
+
+
+@stateful
+class Surrogate:
+    """A Gaussian process over a bounded window of measurements, with its hyperparameters by name.
+
+    Names, because columns come and go with the contexts. Hyperparameters are fitted anew after every
+    fifteenth part of the window, so that their cost per measurement grows with the square of the window and
+    not with the cube. Among the first sixty measurements every fourth fit starts from the prior's mean as
+    well, which finds the way out of an early misjudgement.
+
+    Args:
+        limit: of the window.
+
+    Attributes:
+        window: what was measured.
+        hyperparameters: logarithms; see :class:`~oppertune.models.gp.GaussianProcess`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.window = Window(limit)
+        self.hyperparameters: dict[str, float] = {}
+        self._since_fit = 0
+
+    def add(
+        self, inputs: Inputs, configuration: Mapping[str, Value], reward: float, context: ContextData = None
+    ) -> None:
+        """Learn from one measurement."""
+        row = inputs.encode([configuration])[0]
+        self.window.add(row, reward, configuration, context)
+        self._since_fit += 1
+        if len(self.window) >= 3 and self._since_fit >= len(self.window) / _FITS_PER_WINDOW:
+            self._fit(inputs)
+            self._since_fit = 0
+
+    def views(
+        self,
+        inputs: Inputs,
+        contexts: Sequence[ContextData],
+        pending: Array | None = None,
+        pending_contexts: Sequence[ContextData] = (),
+    ) -> list[View]:
+        """One view per context, with pending rows taken to come out as expected. Nothing learnt changes."""
+        columns, model, names = self._columns(inputs, [*pending_contexts, *contexts])
+        posterior = Posterior(model, self._theta(model, names), self._measured(inputs, columns))
+        n, k = len(self.window), len(pending_contexts)
+        if pending is not None and k:
+            posterior = posterior.imagining(np.hstack([inputs.features(pending), columns.rows[n : n + k]]))
+        return [View(inputs, posterior, here) for here in columns.rows[n + k :]]
+
+    def _columns(
+        self, inputs: Inputs, more: Sequence[ContextData]
+    ) -> tuple[ContextColumns, GaussianProcess, list[str]]:
+        """Contexts of the window and beyond, the model over them, and the names of its hyperparameters."""
+        columns = encode_contexts([*self.window.contexts, *more])
+        model = GaussianProcess(np.concatenate([inputs.feature_sizes, columns.sizes]), len(columns.sizes))
+        names = [f"x:{name}" for name in inputs.feature_names] + [f"z:{name}" for name in columns.names]
+        return columns, model, [*names, "signal", "noise"]
+
+    def _measured(self, inputs: Inputs, columns: ContextColumns) -> Measurements:
+        X, rewards = self.window.arrays()
+        features = np.hstack([inputs.features(X), columns.rows[: len(X)]])
+        return Measurements.merged(features, squashed(rewards))
+
+    def _theta(self, model: GaussianProcess, names: Sequence[str]) -> Array:
+        means = model.prior_mean
+        return np.array([self.hyperparameters.get(n, float(m)) for n, m in zip(names, means, strict=True)])
+
+    def _fit(self, inputs: Inputs) -> None:
+        columns, model, names = self._columns(inputs, [])
+        starts = [self._theta(model, names)]
+        if len(self.window) <= _AFRESH_UNTIL and len(self.window) % _AFRESH_EVERY == 0:
+            starts.append(model.prior_mean)
+        theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
+        self.hyperparameters.update(zip(names, map(float, theta), strict=True))
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        return dict(vars(self))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The reverse of :meth:`get_state`."""
+        vars(self).update(state)

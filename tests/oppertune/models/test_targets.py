@@ -1,0 +1,44 @@
+"""Targets keep the order of rewards, have no scale, and no measurement rules them."""
+
+import numpy as np
+import pytest
+
+from oppertune.models.targets import squashed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_order_is_kept_and_the_scale_is_one(seed):
+    rewards = np.random.default_rng(seed).standard_t(2, size=60) * 10.0**seed
+    targets = squashed(rewards)
+    assert (np.argsort(targets) == np.argsort(rewards)).all()
+    assert targets.mean() == pytest.approx(0.0, abs=1e-12)
+    assert targets.std() == pytest.approx(1.0)
+
+
+def test_powers_of_two_change_nothing_at_all():
+    rewards = np.random.default_rng(1).normal(size=30)
+    for power in (-1000, -10, 11, 900):
+        assert (squashed(np.ldexp(rewards, power)) == squashed(rewards)).all()
+
+
+def test_a_failure_does_not_set_the_scale():
+    rewards = np.append(np.linspace(90.0, 110.0, 30), -1e6)
+    targets = squashed(rewards)
+    assert targets[:-1].max() - targets[:-1].min() > 0.5
+
+
+@pytest.mark.parametrize("rewards", [[3.0], [0.0, 0.0], [1e300] * 5, [0.1 + 0.2, 0.3, 0.3]])
+def test_equal_rewards_say_nothing(rewards):
+    assert (squashed(np.array(rewards)) == 0.0).all()
+
+
+def test_huge_and_mostly_equal_rewards_stay_finite():
+    assert np.isfinite(squashed(np.array([1.7e308, -1.7e308, 0.0, 1e-300]))).all()
+    assert squashed(np.array([0.0] + [-1.0] * 30)).argmax() == 0
+
+
+def test_a_settled_search_does_not_blow_up_its_noise():
+    rng = np.random.default_rng(0)
+    early, late = np.linspace(30.0, 95.0, 15), 100.0 + rng.normal(size=60)
+    targets = squashed(np.concatenate([early, late]))
+    assert targets[15:].std() < 0.2
