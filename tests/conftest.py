@@ -30,6 +30,13 @@ def snapshot() -> dict[str, str]:
     return {key: value for key, value in pairs if not key.startswith(_LEFT_ALONE)}
 
 
+def assert_unchanged(before: dict[str, str], who: str) -> None:
+    """Compare with a snapshot taken earlier."""
+    after = snapshot()
+    changed = {key: (value, after.get(key)) for key, value in before.items() if value != after.get(key)}
+    assert not changed, f"{who} left the host changed: {changed}"
+
+
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Histories and journals of a test live in its own folder; nothing of the operator's leaks in."""
@@ -51,14 +58,13 @@ def proc_sys_is_read_only(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     if marked:
         before = snapshot()
         yield
-        after = snapshot()
-        changed = {key: (before.get(key), after.get(key)) for key in before if before.get(key) != after.get(key)}
-        assert not changed, f"a test left the host changed: {changed}"
+        assert_unchanged(before, "a test")
         return
     import proc_sys_guard
 
     with proc_sys_guard.refusing():
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(":"))
+        path = [str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
         monkeypatch.setenv("TACTICIAN_TESTS_GUARD", proc_sys_guard.host_namespace())
         yield
 
@@ -68,9 +74,7 @@ def host_ends_as_it_began() -> Iterator[None]:
     """The whole suite, with every process it started in any language, leaves no sysctl changed."""
     before = snapshot()
     yield
-    after = snapshot()
-    changed = {key: (before.get(key), after.get(key)) for key in before if before.get(key) != after.get(key)}
-    assert not changed, f"the suite left the host changed: {changed}"
+    assert_unchanged(before, "the suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
