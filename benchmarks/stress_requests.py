@@ -147,7 +147,7 @@ def stress(cls: Any, parameters: Any, threads: int, requests: int, seed: int = 0
     ledger = algorithm._ledger
     assert len(ledger) <= bound and len(ledger._contexts) <= bound, "open requests grow"
     assert len(ledger._closed) <= REMEMBERED_IDS, "closed requests are kept"
-    assert len(algorithm._table) <= 4001, "configurations are kept"
+    assert len(algorithm._table) <= 2001, "configurations are kept"
     lapsed = sum(client.lapsed for client in clients)
     return {
         "requests": threads * requests,

@@ -77,9 +77,7 @@ def _summary(names: Sequence[str], samples: Array, inert_below: float) -> Import
     shares = np.divide(parts, totals, out=np.zeros_like(parts), where=totals > 0.0)
     low, high = np.quantile(shares, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], axis=0)
     rows = zip(names, shares.mean(0), low, high, strict=True)
-    made = {
-        n: Importance(float(s), float(lo), float(hi), bool(hi < inert_below)) for n, s, lo, hi in rows
-    }
+    made = {n: Importance(float(s), float(lo), float(hi), bool(hi < inert_below)) for n, s, lo, hi in rows}
     return Importances(sorted(made.items(), key=lambda item: -item[1].share))
 
 
@@ -127,7 +125,7 @@ class Screening:
         self._n_trajectories = n_trajectories
         self.groups = self._checked_groups(groups or {})
         rng = np.random.default_rng(random_seed)
-        self._orders = [rng.permutation(len(self.groups)) for _ in range(n_trajectories)]
+        self._orders = [rng.permutation(len(self.groups)).tolist() for _ in range(n_trajectories)]
         self.configurations: tuple[dict[str, Value], ...] = tuple(
             configuration for order in self._orders for configuration in self._trajectory(order, rng)
         )
@@ -152,7 +150,7 @@ class Screening:
         made = {group: tuple(n for n in members if n in names) for group, members in given.items()}
         return {group: members for group, members in {**made, **alone}.items() if members}
 
-    def _trajectory(self, order: Array, rng: np.random.Generator) -> Iterator[dict[str, Value]]:
+    def _trajectory(self, order: Sequence[int], rng: np.random.Generator) -> Iterator[dict[str, Value]]:
         inputs = self._inputs
         column = {p.name: j for j, p in enumerate(inputs.parameters)}
         groups = list(self.groups.values())
@@ -160,7 +158,7 @@ class Screening:
         row = inputs.encode([current])[0]
         yield current
         for g in order:
-            for name in groups[int(g)]:
+            for name in groups[g]:
                 row[column[name]] = _half_way_round(inputs, column[name], float(row[column[name]]), rng)
             row = inputs.snap(row[None, :])[0]
             yield self._space.admit({**self._space.defaults, **inputs.decode(row)})

@@ -1,8 +1,11 @@
 """What matters is told from what does not, with intervals that hold, before a run and during one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from oppertune.algorithms.all import create_tuning_instance
 from oppertune.core.encoding import from_unit
 from oppertune.core.values import Categorical, Integer, Real
 from oppertune.errors import InvalidArgumentError, RewardError
@@ -51,6 +54,19 @@ def test_little_data_makes_no_verdicts():
     assert set(few.inert) <= {"fixed", "idle", "also_idle"}
 
 
+@pytest.mark.parametrize("name", ["bayesian_optimization", "tpe"])
+def test_it_can_be_asked_during_a_run(name):
+    algorithm = create_tuning_instance(name, PARAMETERS, random_seed=1)
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        prediction, _ = algorithm.predict()
+        algorithm.set_reward(reward(prediction, rng))
+    before = algorithm.learnt_fingerprint()
+    found = importances(algorithm.parameters, algorithm.measurements, n_models=2)
+    assert next(iter(found)) in ("strong", "mode")
+    assert algorithm.learnt_fingerprint() == before
+
+
 def test_an_interaction_is_divided_evenly():
     rng = np.random.default_rng(1)
     parameters = [Real(name, 0.5, 0.0, 1.0) for name in "abc"]
@@ -94,9 +110,9 @@ def test_a_screening_moves_one_group_at_a_time_and_begins_at_the_start():
     for t in range(3):
         path = plan.configurations[5 * t : 5 * t + 5]
         assert path[0] == start
-        moved = [[n for n in start if a[n] != b[n]] for a, b in zip(path, path[1:], strict=False)]
+        moved = [[n for n in start if a[n] != b[n]] for a, b in pairwise(path)]
         assert sorted(map(tuple, moved)) == [("also_idle",), ("idle",), ("mode",), ("strong",)]
-        for a, b in zip(path, path[1:], strict=False):
+        for a, b in pairwise(path):
             assert abs(a["strong"] - b["strong"]) in (0.0, pytest.approx(0.5, abs=0.101))
     assert list(plan) == list(Screening(PARAMETERS, 3, random_seed=1))
 
@@ -153,7 +169,9 @@ def test_rewards_and_configurations_must_agree():
 
 
 def test_the_text_is_a_table():
-    table = Importances({"strong": Importance(0.9, 0.8, 0.95, False), "idle": Importance(0.1, 0.0, 0.02, True)})
+    table = Importances(
+        {"strong": Importance(0.9, 0.8, 0.95, False), "idle": Importance(0.1, 0.0, 0.02, True)}
+    )
     assert str(table).splitlines() == [
         "parameter  share  interval",
         "strong      0.90  0.80..0.95",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import GenericAlias
-from typing import Any, BinaryIO, ClassVar, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 from oppertune.algorithms._exchange import (
     Flags,
@@ -56,6 +55,9 @@ from oppertune.errors import (
     StateError,
     UnknownRequestError,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ("Algorithm", "_PredictResponse", "_TuningRequest")
 

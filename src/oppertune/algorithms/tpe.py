@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
-from oppertune.core.values import Parameter
+from oppertune.core.values import Parameter, Value
 from oppertune.errors import InvalidArgumentError
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.window import Window
@@ -164,3 +164,9 @@ class TPE(Algorithm):
         if tuning_request.reward is not None:
             values = tuning_request.prediction
             self._window.add(Inputs(self.params).encode([values])[0], tuning_request.reward, values)
+
+    @property
+    def measurements(self) -> list[tuple[dict[str, Value], float]]:
+        """The (configuration, reward) pairs at hand, such as :mod:`oppertune.importance` takes."""
+        with self._lock:
+            return self._window.measurements

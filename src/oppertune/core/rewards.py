@@ -76,7 +76,7 @@ class RewardTable:
     top: tuple[tuple[Value, ...], float] | None = None
     """The highest single reward so far and the configuration that earned it, however lucky."""
 
-    def __init__(self, limit: int = 2000) -> None:
+    def __init__(self, limit: int = 1000) -> None:
         self._limit = limit
         # By configuration: n, mean, and sum of squares about the mean.
         self._rows: dict[tuple[Value, ...], list[float]] = {}

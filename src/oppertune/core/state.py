@@ -11,11 +11,10 @@ own description of a bit generator), and ``object`` (a class of this process tha
 from __future__ import annotations
 
 import io
-import json
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from oppertune.core.conditions import Condition
@@ -27,6 +26,7 @@ from oppertune.errors import StateError
 
 if TYPE_CHECKING:
     import zipfile
+    from pathlib import Path
 
 FORMAT = "oppertune-state"
 VERSION = 2
@@ -57,7 +57,9 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     arrays: dict[str, Any] = {}
     body = _encode(state, arrays, "state")
     document = {"format": FORMAT, "version": VERSION, "kind": kind, "state": body}
-    import zipfile  # here, because few programs save and all of them start
+    # Here, because few programs save and all of them start.
+    import json
+    import zipfile
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -68,13 +70,13 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             archive.writestr(name, member.getvalue())
-    if not isinstance(file, str | Path):
+    if not isinstance(file, str | os.PathLike):
         file.write(buffer.getvalue())
         return
-    path = Path(file)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    temporary = os.fspath(file) + ".part"
+    with open(temporary, "wb") as part:
+        part.write(buffer.getvalue())
+    os.replace(temporary, file)
 
 
 def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
@@ -84,9 +86,10 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
         StateError: not such a file, damaged, or of a future version.
         OSError: the file cannot be read.
     """
+    import json
     import zipfile
 
-    data = Path(file).read_bytes() if isinstance(file, str | Path) else file.read()
+    data = _read(file)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
@@ -114,9 +117,17 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
         raise StateError(f"this is not a saved state, or it is damaged: {error}") from error
 
 
+def _read(file: str | Path | BinaryIO) -> bytes:
+    if not isinstance(file, str | os.PathLike):
+        return file.read()
+    with open(file, "rb") as saved:
+        return saved.read()
+
+
 def fingerprint(state: dict[str, Any]) -> str:
     """A digest that is equal for equal states. Raises StateError as :func:`save_state`."""
-    from hashlib import sha256  # here, as importing it costs more than all of this module
+    import json
+    from hashlib import sha256
 
     arrays: dict[str, Any] = {}
     digest = sha256(json.dumps(_encode(state, arrays, "state")).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,14 +54,16 @@ def generate_context_id(data: ContextDataType | None) -> ContextIdType:
     """
     if data is None:
         return NullContextId
+    # Here, because programs without contexts need neither.
+    import json
+    from hashlib import sha256
+
     try:
         text = json.dumps(data if type(data) is dict else dict(data), sort_keys=True, allow_nan=False)
     except ValueError as error:
         raise InvalidContextError(f"a context must hold finite numbers, not {data!r}") from error
     except TypeError as error:
         raise InvalidTypeError(f"a context must hold numbers and strings, not {data!r}: {error}") from error
-    from hashlib import sha256
-
     return sha256(text.encode()).hexdigest()
 
 

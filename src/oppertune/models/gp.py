@@ -255,5 +255,5 @@ def _inverse(L: Array) -> Array:
     from scipy.linalg.lapack import dpotri
 
     inverse, _ = dpotri(L, lower=1)
-    lower: Array = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T
+    full: Array = np.tril(inverse) + np.tril(inverse, -1).T
+    return full

@@ -70,11 +70,13 @@ class Inputs:
                 snapped[:, j] = _snap_to_range(p, u)
             else:
                 low, high = p.shares.low, p.shares.high
-                inside = np.clip((u - low) / (high - low), 0.0, 1.0)
-                column = low + (high - low) * _snap_to_range(p, inside)
-                for start, end, _ in p.shares.parts:
+                inside = _snap_to_range(p, np.clip((u - low) / (high - low), 0.0, 1.0))
+                column = low + (high - low) * inside
+                for start, end, value in p.shares.parts:
                     beside = (u < low) if start < low else (u > high)
                     own = beside & (u >= start) & ((u < end) | (end == 1.0))
+                    if p.min <= value <= p.max:  # in the range as well, and still special there
+                        own |= ~beside & (np.abs(inside - _position(p, value)) < 1e-12)
                     column = np.where(own, 0.5 * (start + end), column)
                 snapped[:, j] = column
         return snapped
@@ -118,6 +120,14 @@ def _least_move(p: Parameter) -> float:
         below = p.max - (p.step or 0.0)
         return share * float(np.log(p.max / below) / np.log(p.max / p.min))
     return share / p.steps
+
+
+def _position(p: Integer | Real, value: float) -> float:
+    if p.min == p.max:
+        return 0.0
+    if p.log:
+        return float(np.log(value / p.min) / np.log(p.max / p.min))
+    return float((value - p.min) / (p.max - p.min))
 
 
 def _snap_to_range(p: Integer | Real, u: Array) -> Array:

@@ -23,8 +23,9 @@ _SQRT5 = 5.0**0.5
 
 def squared_distances(A: Array, B: Array) -> Array:
     """The squared Euclidean distance of every row of ``A`` to every row of ``B``."""
-    distances = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
-    return np.maximum(distances, 0.0)
+    distances: Array = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
+    np.maximum(distances, 0.0, out=distances)
+    return distances
 
 
 def quadratic_forms(W: Array, X: Array) -> Array:

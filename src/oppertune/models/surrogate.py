@@ -1,4 +1,4 @@
-"""The model of rewards that a searcher keeps: what was measured, in which context, and what follows from it."""
+"""What a searcher believes: what was measured, in which context, and what follows from it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ class View:
     Attributes:
         posterior: as given.
         lengths: per column the length scale of a number; 1 for categories.
+        noise: the standard deviation of one measurement's target around the truth.
     """
 
     def __init__(self, inputs: Inputs, posterior: Posterior, here: Array) -> None:
         self._inputs = inputs
         self._here = here
         self.posterior = posterior
+        self.noise = float(np.exp(0.5 * posterior.theta[-1]))
         d = len(inputs.sizes)
         self.lengths = np.where(inputs.is_category, 1.0, np.exp(posterior.theta[:d]))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from oppertune.models.inputs import Array
 
-LINEAR_BELOW, LINEAR_ABOVE = 2.0, 3.0
+LINEAR_BELOW, LINEAR_ABOVE = 1.0, 3.0
 """Within so many robust standard deviations of the median targets stay proportional to rewards."""
 
 _MAD_TO_SIGMA = 1.4826
@@ -23,7 +23,8 @@ def squashed(rewards: Array) -> Array:
     z = (r - median) / spread, then z -> k + log(1 + z - k) beyond the knees k, so that a failure at 2 % of
     the rest or a freak measurement keeps its rank but does not set the scale. The spread is the largest of
     1.4826 MAD and what the outer deciles and twentieths say; where most rewards are one number it is the
-    standard deviation, and where that is 0 all targets are 0. Scaling all rewards by a power of two changes nothing, not even by rounding.
+    standard deviation, and where that is 0 all targets are 0. Scaling all rewards by a power of two changes
+    nothing, not even by rounding.
 
     Args:
         rewards: finite numbers, at least one.

@@ -17,9 +17,9 @@ from oppertune.models.inputs import Array
 class Window:
     """Rows, rewards and what they stand for, oldest first.
 
-    At most ``limit`` measurements are kept after a cut and an eighth more before the next one: the newest half
-    of the limit; of the older ones, those with the highest rewards (a quarter) and an even spread over
-    time (a quarter), so that the good region stays sharp without the rest being forgotten.
+    An eighth above ``limit`` they are cut back to it. Half of what is kept are the newest ones; a quarter are
+    those of the others with the highest rewards, and a quarter an even spread over time, so that the good
+    region stays sharp without the rest being forgotten.
 
     Args:
         limit: at least 8.
@@ -63,6 +63,11 @@ class Window:
         self.contexts.append(None if context is None else dict(context))
         if len(self) > self.limit + self.limit // 8:
             self._cut()
+
+    @property
+    def measurements(self) -> list[tuple[dict[str, Value], float]]:
+        """(configuration, reward) pairs, copied."""
+        return [(dict(c), r) for c, r in zip(self.configurations, self.rewards, strict=True)]
 
     def arrays(self) -> tuple[Array, Array]:
         """Rows and rewards."""

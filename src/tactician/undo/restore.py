@@ -46,8 +46,6 @@ def restore(
 
     Args:
         undos: as journalled, oldest first.
-        read: ``read(path, netns)``.
-        write: ``write(path, text, netns)``.
 
     Returns:
         The paths that were not as they were, with what they showed, and what is still not.

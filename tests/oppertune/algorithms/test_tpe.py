@@ -94,7 +94,14 @@ def test_huge_grids_and_long_runs_are_no_burden():
 
 @pytest.mark.parametrize(
     "options",
-    [{"n_startup": 0}, {"n_candidates": 0}, {"gamma": 0.0}, {"gamma": 1.0}, {"prior_weight": 0.0}, {"window": 2}],
+    [
+        {"n_startup": 0},
+        {"n_candidates": 0},
+        {"gamma": 0.0},
+        {"gamma": 1.0},
+        {"prior_weight": 0.0},
+        {"window": 2},
+    ],
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(InvalidArgumentError):

@@ -24,7 +24,9 @@ def test_the_gradient_of_the_objective_is_right(n_context):
     theta = model.prior_mean + np.random.default_rng(1).normal(size=len(SIZES) + 2) * 0.5
     _, gradient = model.objective(theta, data)
     steps = 1e-5 * np.eye(len(theta))
-    numeric = [(model.objective(theta + e, data)[0] - model.objective(theta - e, data)[0]) / 2e-5 for e in steps]
+    numeric = [
+        (model.objective(theta + e, data)[0] - model.objective(theta - e, data)[0]) / 2e-5 for e in steps
+    ]
     assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-6)
 
 

@@ -18,7 +18,7 @@ def free(parameter):
 PARAMETERS = st.one_of(integers("n"), reals("x"), categoricals("c")).filter(free)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(PARAMETERS, st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8))
 def test_a_snapped_row_is_where_its_configuration_lies(parameter, positions):
     inputs = Inputs([parameter])

@@ -30,7 +30,9 @@ def test_values_are_those_of_the_formula():
     assert kernel(THETA, kernel.split(A), kernel.split(B)) == pytest.approx(np.array(expected))
 
 
-@pytest.mark.parametrize("sizes", [SIZES, np.array([0, 0]), np.array([2, 3])], ids=["mixed", "numbers", "names"])
+@pytest.mark.parametrize(
+    "sizes", [SIZES, np.array([0, 0]), np.array([2, 3])], ids=["mixed", "numbers", "names"]
+)
 def test_the_gradient_is_that_of_the_values(sizes):
     kernel = MixedKernel(sizes)
     rng = np.random.default_rng(3)

@@ -8,7 +8,11 @@ from oppertune.core.values import Categorical, Integer, Real
 from oppertune.models.inputs import Inputs
 from oppertune.models.surrogate import Surrogate
 
-PARAMETERS = (Real("x", 0.2, 0.0, 1.0), Categorical("c", "a", ("a", "b")), Integer("n", 5, 0, 10, special=(-1,)))
+PARAMETERS = (
+    Real("x", 0.2, 0.0, 1.0),
+    Categorical("c", "a", ("a", "b")),
+    Integer("n", 5, 0, 10, special=(-1,)),
+)
 INPUTS = Inputs(PARAMETERS)
 
 

@@ -101,6 +101,12 @@ class BayesianOptimization(Algorithm):
                 tuning_request.context.data,
             )
 
+    @property
+    def measurements(self) -> list[tuple[dict[str, Value], float]]:
+        """The (configuration, reward) pairs at hand, such as :mod:`oppertune.importance` takes."""
+        with self._lock:
+            return self._surrogate.window.measurements
+
     def recommend(self, context: Context | Mapping[str, Any] | None = None) -> dict[str, Value]:
         """The measured configuration of the highest posterior mean, which no lucky measurement decides.
 

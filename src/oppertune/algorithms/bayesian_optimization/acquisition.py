@@ -13,7 +13,7 @@ _SQRT_HALF_PI = math.sqrt(0.5 * math.pi)
 
 
 def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
-    """log E[max(f - best, 0)] for f ~ N(mean, std^2).
+    """The logarithm of E[max(f - best, 0)] for f ~ N(mean, std^2).
 
     With z = (mean - best) / std it is log std + log h(z), h(z) = phi(z) + z Phi(z). Below z = -1, where the
     two terms cancel, log h(z) = -z^2/2 - log sqrt(2 pi) + log(1 - |z| sqrt(pi/2) erfcx(|z|/sqrt 2)) (Ament et

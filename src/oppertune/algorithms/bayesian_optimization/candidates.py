@@ -7,7 +7,6 @@ import numpy as np
 from oppertune.core.space import Space
 from oppertune.models.inputs import Array, Inputs
 
-
 _DRAWS = 100
 
 
@@ -18,7 +17,8 @@ def fill_space(inputs: Inputs, space: Space, taken: Array, rng: np.random.Genera
     """
     drawn = inputs.admitted(space, inputs.draw(rng, _DRAWS))
     if not len(taken):
-        return drawn[0]
+        first: Array = drawn[0]
+        return first
     gaps = np.abs(drawn[:, None, :] - taken[None, :, :])
     gaps = np.where(inputs.is_category, 0.5 * (gaps > 1e-9), gaps)
     row: Array = drawn[int((gaps**2).sum(2).min(1).argmax())]

@@ -13,6 +13,7 @@ from oppertune.models.surrogate import View
 _CENTRES = 4
 _COLUMNS_MOVED = 3.0
 _REPAIRED = 40
+_LEAST_GAIN, _LEAST_GAIN_IN_NOISE = 0.1, 0.5
 
 
 def most_worth_measuring(
@@ -22,7 +23,9 @@ def most_worth_measuring(
 
     A quarter of them are drawn from everywhere, a quarter within half a length scale of the best measured
     ones, a quarter within a tenth; the last quarter surrounds the best of these. What is to be improved on is
-    the highest posterior mean among measured rows, since rewards are noisy.
+    the highest posterior mean among measured rows, since rewards are noisy, and by a tenth of the targets'
+    standard deviation and half of the noise's: gains that no measurement could show would keep the search
+    where it is.
 
     Args:
         inputs: the columns.
@@ -35,10 +38,10 @@ def most_worth_measuring(
     measured = np.unique(measured, axis=0)
     means = view.mean(measured)
     centres = _best(measured, means, _CENTRES)
-    incumbent = float(means.max())
+    goal = float(means.max()) + _LEAST_GAIN + _LEAST_GAIN_IN_NOISE * view.noise
 
     def worth(rows: Array) -> Array:
-        return log_expected_improvement(*view.predict(rows), incumbent)
+        return log_expected_improvement(*view.predict(rows), goal)
 
     wide, fine = np.clip(0.5 * view.lengths, 0.05, 0.3), np.clip(0.1 * view.lengths, 0.01, 0.05)
     share = min(1.0, _COLUMNS_MOVED / measured.shape[1])
@@ -53,7 +56,8 @@ def most_worth_measuring(
     if space.is_restricted:
         rows = inputs.admitted(space, _best(rows, values, _REPAIRED))
         values = worth(rows)
-    return _best(rows, values, 1)[0]
+    chosen: Array = _best(rows, values, 1)[0]
+    return chosen
 
 
 def _best(rows: Array, values: Array, n: int) -> Array:
