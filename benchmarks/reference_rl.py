@@ -18,8 +18,8 @@ So that both sides see the same:
   one in V behind a rollout that stops within an episode;
 - PPO's observation has the running-normalised features and the configuration played last, so the environment
   shows stable-baselines3 the same numbers, from the same normaliser;
-- DDPG's last layers begin small, as in its paper: those of stable-baselines3 are drawn anew accordingly; and
-  ours leaves rewards unscaled (``scale_rewards=False``).
+- DDPG's last layers begin small, as in its paper: those of stable-baselines3 are drawn anew accordingly; its
+  first random actions get no noise on top; and ours leaves rewards unscaled (``scale_rewards=False``).
 
 What is left to differ: stable-baselines3 computes in single precision, draws other random numbers, and its
 DDPG knows the state after a step at once, where ours learns of it one step later.
@@ -67,8 +67,8 @@ class Bandit:
 
     steps = 1
     features = ("c0", "c1")
-    budget: ClassVar = {"ppo": 5000, "ddpg": 1000}
-    n_steps = 250
+    budget: ClassVar = {"ppo": 5120, "ddpg": 1000}
+    n_steps = 256
     _matrix = np.array([[0.6, -0.3], [0.2, 0.7]])
 
     def begin(self, rng: np.random.Generator) -> Array:
@@ -85,8 +85,8 @@ class PointMass:
 
     steps = 10
     features = ("p0", "p1", "v0", "v1")
-    budget: ClassVar = {"ppo": 15000, "ddpg": 2000}
-    n_steps = 500
+    budget: ClassVar = {"ppo": 12800, "ddpg": 2000}
+    n_steps = 640
 
     def begin(self, rng: np.random.Generator) -> Array:
         """The features an episode begins with."""
@@ -115,7 +115,8 @@ class Environment(gymnasium.Env[Any, Any]):
     def __init__(self, task: Bandit | PointMass, seed: int, *, as_ppo: bool) -> None:
         self.task = task
         self.rewards: list[float] = []
-        self._rng = np.random.default_rng(seed)
+        # Not the seed alone: Gymnasium draws random actions by the same generator from the same seed.
+        self._rng = np.random.default_rng([seed, 1])
         self._normaliser = RunningNormaliser(len(task.features)) if as_ppo else None
         size = len(task.features) + (len(PARAMETERS) if as_ppo else 0)
         self.observation_space = gymnasium.spaces.Box(-10.0, 10.0, (size,), np.float32)
@@ -161,6 +162,16 @@ def drive(algorithm: Algorithm, task: Bandit | PointMass, seed: int, steps: int)
     return environment.rewards
 
 
+class LateNoise(NormalActionNoise):
+    """No noise on actions that are drawn at random anyway."""
+
+    calls = 0
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        return super().__call__() if self.calls > DDPG_START else np.zeros(len(PARAMETERS))
+
+
 def our_ppo(task: Bandit | PointMass, seed: int, steps: int) -> list[float]:
     algorithm = PPO(
         PARAMETERS, state_features=task.features, n_steps=task.n_steps, gamma=GAMMA, random_seed=seed,
@@ -194,7 +205,7 @@ def their_ddpg(task: Bandit | PointMass, seed: int, steps: int) -> list[float]:
     model = stable_baselines3.DDPG(
         "MlpPolicy", environment, learning_rate=DDPG_LR, batch_size=DDPG_BATCH, learning_starts=DDPG_START,
         gamma=GAMMA, tau=DDPG_TAU, train_freq=1, gradient_steps=1, buffer_size=10_000, seed=seed,
-        device="cpu", action_noise=NormalActionNoise(np.zeros(n), np.full(n, DDPG_NOISE)),
+        device="cpu", action_noise=LateNoise(np.zeros(n), np.full(n, DDPG_NOISE)),
         policy_kwargs={"net_arch": [DDPG_WIDTH, DDPG_WIDTH]},
     )  # fmt: skip
     for net, target in ((model.actor, model.actor_target), (model.critic, model.critic_target)):

@@ -37,15 +37,21 @@ def is_there(name):
 # An alias obeys what its algorithm obeys.
 NAMES = sorted({entry: name for name, entry in ALGORITHMS.items() if is_there(name)}.values())
 CASES = [(name, options) for name in NAMES for options in SETTINGS.get(name, [{}])]
-SOME = settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-    database=None,
-    # To explain a failure costs many more runs than to find it.
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-)
+# Each of these runs for minutes otherwise.
+SLOW = {"bayesian_optimization": 2}
+
+
+def some(name):
+    """So many examples, always the same."""
+    return settings(
+        max_examples=SLOW.get(name, 8),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+        # To explain a failure costs many more runs than to find it.
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    )
 
 
 def maker(cls, options):
@@ -57,7 +63,7 @@ def maker(cls, options):
 def test_the_law_holds(name, options, law):
     cls = get_algorithm_class(name)
 
-    @SOME
+    @some(name)
     @given(spaces(cls.Meta.supported_parameter_types))
     def holds(space):
         law(maker(cls, options), space.parameters, space.constraints, space.conditions)
@@ -72,7 +78,7 @@ def test_calls_come_in_any_order(name, options):
         st.tuples(st.integers(0, 6), st.integers(0, 20), st.floats(-1e6, 1e6)), min_size=1, max_size=40
     )
 
-    @SOME
+    @some(name)
     @given(spaces(cls.Meta.supported_parameter_types), calls)
     def holds(space, calls):
         make = maker(cls, options)

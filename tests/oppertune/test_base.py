@@ -328,6 +328,27 @@ def test_files_that_are_no_state_are_refused(tmp_path):
         algorithm.save(path)
 
 
+def test_files_of_the_first_version_are_read(tmp_path):
+    algorithm = UniformRandom(PARAMETERS, random_seed=1, constraints=["n > 3"])
+    algorithm.predict({"a": 1})
+    path = tmp_path / "state"
+    algorithm.save(path)
+    with zipfile.ZipFile(path) as archive:
+        document = json.loads(archive.read("state.json"))
+    assert document["version"] == 2
+    document["version"] = 1
+    del document["state"]["conditions"]
+    ledger = document["state"]["attributes"]["_ledger"]["v"]
+    ledger["draws"] = [draw[:4] for draw in ledger["draws"]]
+    ledger["requests"] = [request[:4] for request in ledger["requests"]]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("state.json", json.dumps(document))
+    loaded = load_tuning_instance(path)
+    assert loaded.get_tuning_requests() == algorithm.get_tuning_requests()
+    assert loaded.predict().prediction == algorithm.predict().prediction
+    assert loaded.conditions == {}
+
+
 def test_every_word_of_the_format_goes_there_and_back():
     state = {
         "plain": [None, True, 1, 2.5, "x", {"a": 1}],

@@ -25,7 +25,16 @@ def test_the_package_itself_loads_nothing():
 
 
 @pytest.mark.parametrize(
-    "module", ["core.values", "core.space", "core.state", "algorithms.base", "algorithms.all"]
+    "module",
+    [
+        "core.values",
+        "core.space",
+        "core.state",
+        "algorithms.base",
+        "algorithms.all",
+        "application",
+        "rewards",
+    ],
 )
 def test_the_core_loads_no_numpy(module):
     assert "numpy" not in loaded_by(f"import oppertune.{module}")
@@ -43,6 +52,14 @@ def test_algorithms_load_no_scipy_and_not_one_another(module):
     }
     others = {entry.partition(":")[0] for entry in ALGORITHMS.values()} - {f"oppertune.algorithms.{module}"}
     assert not modules & others
+
+
+def test_one_algorithm_costs_little_more_than_numpy():
+    beyond = loaded_by("import oppertune.algorithms.bluefin") - loaded_by("import numpy")
+    heavy = {"uuid", "zipfile", "random", "difflib", "hashlib", "json", "pathlib", "importlib.metadata"}
+    assert not beyond & heavy
+    # What numpy leaves out, the base class leaves out as well.
+    assert not loaded_by("import oppertune.algorithms.base") & heavy
 
 
 def test_every_public_name_is_there():

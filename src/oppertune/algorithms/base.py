@@ -53,7 +53,6 @@ from oppertune.errors import (
     OppertuneError,
     RewardError,
     StateError,
-    UnknownRequestError,
 )
 
 if TYPE_CHECKING:
@@ -287,15 +286,6 @@ class Algorithm(ABC):
             else:
                 self._reward_stored(context_id)
 
-    def _requests_of(self, context_id: ContextIdType) -> list[Request]:
-        requests = self._ledger.of_context(context_id)
-        if not requests:
-            raise UnknownRequestError(
-                f"set_reward() has no open request for context {context_id!r}: call predict() first, "
-                "and pass the id of its context"
-            )
-        return requests
-
     def _reward_request(
         self, request: Request, reward: float | None, reward_data: RewardDataType | None
     ) -> None:
@@ -325,7 +315,7 @@ class Algorithm(ABC):
             raise RewardError(
                 f"{type(self).__name__} takes sequences of rewards: store_reward(), then set_reward(None)"
             )
-        requests = self._requests_of(context_id)
+        requests = self._ledger.open_of(context_id)
         newest = requests.pop()
         for request in requests:
             self._ledger.close(request, CLEARED)
@@ -335,7 +325,7 @@ class Algorithm(ABC):
         self._learn(newest, reward)
 
     def _reward_stored(self, context_id: ContextIdType) -> None:
-        requests = self._requests_of(context_id)
+        requests = self._ledger.open_of(context_id)
         if all(request.reward is None for request in requests):
             raise RewardError("set_reward(None) needs at least one reward that store_reward() has kept")
         for request in requests:

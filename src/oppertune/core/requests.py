@@ -148,6 +148,16 @@ class RequestLedger:
         """All open requests of a context, oldest first."""
         return list(self._contexts.get(context_id, {}).values())
 
+    def open_of(self, context_id: ContextIdType) -> list[Request]:
+        """The same, at least one. Raises UnknownRequestError where there is none."""
+        requests = self.of_context(context_id)
+        if not requests:
+            raise UnknownRequestError(
+                f"set_reward() has no open request for context {context_id!r}: call predict() first, "
+                "and pass the id of its context"
+            )
+        return requests
+
     def get(self, request_id: RequestIdType) -> Request:
         """An open request.
 

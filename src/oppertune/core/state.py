@@ -60,6 +60,7 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     # Here, because few programs save and all of them start.
     import json
     import zipfile
+    from pathlib import Path
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -73,10 +74,10 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     if not isinstance(file, str | os.PathLike):
         file.write(buffer.getvalue())
         return
-    temporary = os.fspath(file) + ".part"
-    with open(temporary, "wb") as part:
-        part.write(buffer.getvalue())
-    os.replace(temporary, file)
+    path = Path(file)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.replace(path)
 
 
 def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:

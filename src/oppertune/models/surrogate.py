@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
 from oppertune.core.state import stateful
@@ -60,7 +58,7 @@ class Surrogate:
 
     Names, because columns come and go with the contexts. Hyperparameters are fitted anew after every
     fifteenth part of the window, so that their cost per measurement grows with the square of the window and
-    not with the cube. Among the first sixty measurements every fourth fit starts from the prior's mean as
+    not with the cube. Among the first sixty measurements every fourth starts a fit from the prior's mean as
     well, which finds the way out of an early misjudgement.
 
     Args:
@@ -127,11 +125,3 @@ class Surrogate:
             starts.append(model.prior_mean)
         theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
         self.hyperparameters.update(zip(names, map(float, theta), strict=True))
-
-    def get_state(self) -> dict[str, Any]:
-        """Everything, as plain data."""
-        return dict(vars(self))
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """The reverse of :meth:`get_state`."""
-        vars(self).update(state)

@@ -51,11 +51,11 @@ def test_contexts_share_what_they_have_in_common():
 
 def test_looking_changes_nothing_learnt():
     surrogate = learnt()
-    before = fingerprint(surrogate.get_state()["hyperparameters"]), len(surrogate.window)
+    before = fingerprint(surrogate.hyperparameters), len(surrogate.window)
     pending = INPUTS.draw(np.random.default_rng(1), 3)
     (view,) = surrogate.views(INPUTS, [{"new": 1}], pending, [None, {"new": 2}, {"other": "x"}])
     (plain,) = surrogate.views(INPUTS, [{"new": 1}])
-    assert (fingerprint(surrogate.get_state()["hyperparameters"]), len(surrogate.window)) == before
+    assert (fingerprint(surrogate.hyperparameters), len(surrogate.window)) == before
     assert (view.predict(pending)[1] <= plain.predict(pending)[1] + 1e-9).all()
 
 

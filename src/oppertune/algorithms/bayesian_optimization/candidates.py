@@ -51,6 +51,7 @@ def perturbed(
     moved = base + steps
     moved = np.where(moved < 0.0, np.minimum(-moved, base), moved)
     moved = np.where(moved > 1.0, np.maximum(2.0 - moved, base), moved)
+    # One in ten of the longer moves ends at the bound itself, where many optima lie.
     at_bound = rng.random((rows, d)) < 0.1
     moved = np.where(at_bound & (np.abs(steps) > 0.1), (steps > 0.0).astype(np.float64), moved)
     moved = np.where(inputs.is_category, rng.random((rows, d)), moved)
