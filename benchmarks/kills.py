@@ -124,7 +124,7 @@ def one_kill(number: int, folder: Path, namespace: str, rng: random.Random, tall
 
 def document(namespace: str, number: int) -> dict[str, object]:
     """The experiment: real keys, and a benchmark that leaves its group and has children."""
-    benchmark = f"sleep 987{number:04d} & setsid sleep 987{number:04d} & sleep 0.12; echo ops: 5"
+    benchmark = f"sleep {mark(number)} & setsid sleep {mark(number)} & sleep 0.12; echo ops: 5"
     found: dict[str, object] = {
         "workload_name": "kill me", "reward_metric": "ops", "benchmark_command": benchmark,
         "action_space": NAMESPACE_SPACE if namespace else HOST_SPACE, "algorithm": "uniform_random",
@@ -138,6 +138,11 @@ def document(namespace: str, number: int) -> dict[str, object]:
     return found
 
 
+def mark(number: int) -> str:
+    """Seconds of sleep by which the processes of one run are known, also beside another copy of this script."""
+    return f"{os.getpid()}{number:04d}"
+
+
 def values(namespace: str) -> dict[str, str]:
     """What the watched keys show now."""
     where = f"/run/netns/{namespace}" if namespace else ""
@@ -146,7 +151,7 @@ def values(namespace: str) -> dict[str, str]:
 
 def survivors(number: int) -> list[int]:
     """Benchmark processes of this run that still live."""
-    wanted = f"sleep\0987{number:04d}".encode()
+    wanted = f"sleep\0{mark(number)}\0".encode()
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit() and (status := processes.status(int(name))) and status.state not in "ZX":

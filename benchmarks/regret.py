@@ -69,7 +69,7 @@ class Curve(NamedTuple):
     Attributes:
         regrets: of the recommended configuration, per checkpoint.
         below: share of trials more than 10 % below the parameters' own values.
-        milliseconds: per round, median.
+        milliseconds: of processor time per round, mean.
     """
 
     regrets: list[float]
@@ -110,7 +110,7 @@ def follow(run: Run) -> Curve | None:
         below += landscape.noise_free(prediction) < 0.9 * default
         if trial in run.checkpoints:
             regrets.append(max(0.0, landscape.regret(algorithm.recommend())))
-    return Curve(regrets, below / run.checkpoints[-1], 1e3 * float(np.median(spent)))
+    return Curve(regrets, below / run.checkpoints[-1], 1e3 * float(np.mean(spent)))
 
 
 def candidates(wanted: Sequence[str] | None) -> Iterator[tuple[str, str, dict[str, object]]]:
