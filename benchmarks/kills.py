@@ -139,7 +139,7 @@ def document(namespace: str, number: int) -> dict[str, object]:
 
 
 def mark(number: int) -> str:
-    """Seconds of sleep by which the processes of one run are known, also beside another copy of this script."""
+    """Seconds of sleep that mark the processes of one run, also beside another copy of this script."""
     return f"{os.getpid()}{number:04d}"
 
 
