@@ -168,6 +168,7 @@ class LateNoise(NormalActionNoise):
     calls = 0
 
     def __call__(self) -> Any:
+        """The noise of the next step."""
         self.calls += 1
         return super().__call__() if self.calls > DDPG_START else np.zeros(len(PARAMETERS))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -10,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines that run tests are shared: how long an example takes says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 GUARD = Path(__file__).parent / "guard"
 SKIP_NOTHING = os.environ.get("TACTICIAN_TESTS_SKIP_NOTHING") == "1"
@@ -80,14 +86,13 @@ def host_ends_as_it_began() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine has no tools for, and say which; under CI a missing tool is an error."""
     for item in items:
-        marker = item.get_closest_marker("needs")
-        if marker is None:
-            continue
-        absent = [tool for tool in marker.args if not _present(tool)]
+        needed = [tool for marker in item.iter_markers("needs") for tool in marker.args]
+        absent = [tool for tool in needed if not _present(tool)]
         if absent and not SKIP_NOTHING:
             item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(absent)}"))
 
 
+@functools.cache
 def _present(tool: str) -> bool:
     if tool == "root":
         return os.geteuid() == 0

@@ -21,7 +21,7 @@ SAMPLES = [
     for path in sorted((Path(__file__).parents[3] / "cases" / "parse").glob("*.txt"))
 ]
 MIB = 2**20
-SECONDS = 3.0
+SECONDS = 60.0  # of CPU; anything that grows with the square of these sizes takes hours
 """Generous, so that a busy machine does not fail it; a quadratic parser needs minutes."""
 
 
@@ -111,16 +111,16 @@ def test_each_parser_takes_any_text(parser: object, text: str) -> None:
 )
 def test_four_mebibytes_of_garbage_take_no_time(piece: str) -> None:
     text = (piece * (4 * MIB // len(piece) + 1))[: 4 * MIB]
-    started = time.perf_counter()
+    started = time.process_time()
     parse_output(text)
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 def test_four_mebibytes_of_noise_take_no_time() -> None:
     text = random.Random(5).randbytes(4 * MIB).decode(errors="replace")
-    started = time.perf_counter()
+    started = time.process_time()
     check(text)
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 LONGEST = {sample.split(maxsplit=1)[0]: sample for sample in sorted(SAMPLES, key=len) if sample.strip()}
@@ -129,9 +129,9 @@ LONGEST = {sample.split(maxsplit=1)[0]: sample for sample in sorted(SAMPLES, key
 @pytest.mark.parametrize("sample", LONGEST.values(), ids=LONGEST.keys())
 def test_work_grows_with_the_size_only(sample: str) -> None:
     text = sample * (MIB // 4 // len(sample) + 1)
-    started = time.perf_counter()
+    started = time.process_time()
     parse_output(text)
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 def test_of_very_many_numbers_the_last_are_kept() -> None:
