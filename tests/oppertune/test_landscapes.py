@@ -5,11 +5,13 @@ import pytest
 
 from oppertune.core.encoding import from_unit
 from oppertune.errors import InvalidArgumentError
-from oppertune.testing.landscapes import ackley, quadratic, system_like
+from oppertune.testing.landscapes import ackley, hartmann6, quadratic, system_like
 
 EVERY = [
     quadratic(3, seed=1),
     ackley(4, seed=1),
+    hartmann6(seed=1),
+    hartmann6(seed=2),
     *(system_like(n, seed) for n in (3, 8, 20) for seed in range(4)),
 ]
 
@@ -37,7 +39,7 @@ def test_the_default_of_a_system_earns_about_half(n):
     assert again.optimum == system_like(n, 3).optimum
 
 
-@pytest.mark.parametrize(("noise", "sigma"), [("none", 0.0), ("gaussian3", 0.03), ("gaussian10", 0.1)])
+@pytest.mark.parametrize(("noise", "sigma"), [("none", 0.0), ("gaussian3", 0.03), ("gaussian5", 0.05), ("gaussian10", 0.1)])
 def test_noise_is_relative(noise, sigma):
     landscape = system_like(3, 0, noise)
     rng = np.random.default_rng(0)

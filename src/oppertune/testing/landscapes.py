@@ -20,11 +20,36 @@ from oppertune.core.encoding import from_unit, to_unit
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
 from oppertune.errors import InvalidArgumentError
 
-Noise = Literal["none", "gaussian3", "gaussian10", "heavy"]
+Noise = Literal["none", "gaussian3", "gaussian5", "gaussian10", "heavy"]
 Units = npt.NDArray[np.float64]
 
-_SIGMA: dict[Noise, float] = {"none": 0.0, "gaussian3": 0.03, "gaussian10": 0.10, "heavy": 0.03}
+_SIGMA: dict[Noise, float] = {
+    "none": 0.0,
+    "gaussian3": 0.03,
+    "gaussian5": 0.05,
+    "gaussian10": 0.10,
+    "heavy": 0.03,
+}
 _BELOW_THE_CLIFF = 0.02
+
+_HARTMANN6_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
+_HARTMANN6_A = np.array(
+    [
+        [10.0, 3.0, 17.0, 3.5, 1.7, 8.0],
+        [0.05, 10.0, 17.0, 0.1, 8.0, 14.0],
+        [3.0, 3.5, 1.7, 10.0, 17.0, 8.0],
+        [17.0, 8.0, 0.05, 10.0, 0.1, 14.0],
+    ]
+)
+_HARTMANN6_P = np.array(
+    [
+        [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
+        [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
+        [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650],
+        [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
+    ]
+)
+_HARTMANN6_BEST = np.array([0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573])
 
 
 @dataclass(frozen=True)
@@ -35,9 +60,8 @@ class Landscape:
         name: what it is called in tables.
         parameters: its space; their own values are the default configuration.
         optimum: the best configuration, free of noise.
-        noise: relative: Gaussian of 3 % or 10 %, or 3 % with heavy tails (5 % of the samples at 35 to 85 % of
-            the
-            truth and 1 % at 115 to 145 %).
+        noise: relative: Gaussian of 3, 5 or 10 %, or 3 % with heavy tails (5 % of the samples at 35 to 85 % of
+            the truth and 1 % at 115 to 145 %).
         surface: the noise-free reward of a configuration.
     """
 
@@ -110,6 +134,32 @@ def ackley(n_parameters: int = 10, seed: int = 0, noise: Noise = "none") -> Land
 
     optimum: dict[str, Value] = {p.name: float(x) for p, x in zip(parameters, best, strict=True)}
     return Landscape(f"ackley{n_parameters}", parameters, optimum, _checked(noise), surface)
+
+
+def hartmann6(seed: int = 0, noise: Noise = "none") -> Landscape:
+    """Hartmann's function of six variables upside down, at most 3.32, its axes permuted and mirrored by seed.
+
+    Source: Dixon and Szegö, "The global optimization problem: an introduction", 1978.
+    """
+    rng = np.random.default_rng(seed)
+    order, mirrored = rng.permutation(6), rng.random(6) < 0.5
+    parameters: tuple[Parameter, ...] = tuple(
+        Real(f"x{i}", val=float(rng.uniform(0.05, 0.95)), min=0.0, max=1.0) for i in range(6)
+    )
+
+    def place(x: Units) -> Units:
+        moved: Units = np.where(mirrored, 1.0 - x, x)[order]
+        return moved
+
+    def surface(values: Mapping[str, Value]) -> float:
+        away = place(_units(parameters, values)) - _HARTMANN6_P
+        return float(_HARTMANN6_ALPHA @ np.exp(-(_HARTMANN6_A * away * away).sum(1)))
+
+    best = np.empty(6)
+    best[order] = _HARTMANN6_BEST
+    best = np.where(mirrored, 1.0 - best, best)
+    optimum: dict[str, Value] = {p.name: float(x) for p, x in zip(parameters, best, strict=True)}
+    return Landscape("hartmann6", parameters, optimum, _checked(noise), surface)
 
 
 def _mixed_parameters(rng: np.random.Generator, n: int) -> tuple[Parameter, ...]:
