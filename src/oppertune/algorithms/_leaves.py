@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -103,22 +102,12 @@ def reseed(algorithm: Algorithm, seed: int) -> None:
 
 def copied(leaf: Algorithm, seed: int) -> Algorithm:
     """A leaf that knows what this one knows, with random numbers of its own and no open requests."""
-    file = io.BytesIO()
-    leaf.save(file)
-    file.seek(0)
-    made = type(leaf).load(file)
+    made = type(leaf).loads(leaf.dumps())
     # Its parts, if it has any, find out for themselves which of their requests are no longer wanted.
     for request in list(made._ledger):
         made._ledger.close(request, LAPSED)
     reseed(made, seed)
     return made
-
-
-def as_array(leaf: Algorithm) -> Any:
-    """The leaf's own saved file, as bytes in an array, for a state that holds it."""
-    file = io.BytesIO()
-    leaf.save(file)
-    return np.frombuffer(file.getvalue(), dtype=np.uint8)
 
 
 def arguments_of_each(

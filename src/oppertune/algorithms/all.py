@@ -152,12 +152,12 @@ def load_tuning_instance(path: str | Path | BinaryIO) -> Algorithm:
             table nor an entry point.
         OSError: the file cannot be read.
     """
-    kind, state = load_state(path)
+    saved = load_state(path)
     for name, entry in ALGORITHMS.items():
         called = entry.rpartition(":")[2] if isinstance(entry, str) else entry.__name__
-        if called == kind:
-            return get_algorithm_class(name)._restored(kind, state)
+        if called == saved.kind:
+            return get_algorithm_class(name)._restored(saved)
     for point in _entry_points():
-        if point.value.rpartition(":")[2] == kind:
-            return get_algorithm_class(point.name)._restored(kind, state)
-    raise StateError(f"this is the state of {kind}, which is not in the table of algorithms")
+        if point.value.rpartition(":")[2] == saved.kind:
+            return get_algorithm_class(point.name)._restored(saved)
+    raise StateError(f"this is the state of {saved.kind}, which is not in the table of algorithms")

@@ -12,7 +12,6 @@ that are seen (``_scopes``); ``initial_predicates="random"`` and ``internal_weig
 from __future__ import annotations
 
 import inspect
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from oppertune.algorithms._leaves import arguments_of_each, as_array, climber, copied, for_kinds, listening
+from oppertune.algorithms._leaves import arguments_of_each, climber, copied, for_kinds, listening
 from oppertune.algorithms._scope_features import AutoScopeFeature, FeatureEncoder, contexts_said, tree_rules
 from oppertune.algorithms._scopes import Array, Features, Scopes
 from oppertune.algorithms._soft_tree import SoftTree, predicate_optimizer, soft_rules
@@ -356,14 +355,14 @@ class AutoScope(Algorithm):
     def _get_state(self) -> dict[str, Any]:
         state = super()._get_state()
         # As files of their own: only a leaf's own class knows what its attributes may be.
-        state["attributes"]["_leaves"] = [as_array(leaf) for leaf in self._leaves]
+        state["attributes"]["_leaves"] = [leaf.dumps() for leaf in self._leaves]
         return state
 
     def _set_state(self, state: dict[str, Any]) -> None:
         super()._set_state(state)
         cls = get_algorithm_class(self._leaf_recipe[0])
         saved: Any = self._leaves
-        self._leaves = [cls.load(io.BytesIO(leaf.tobytes())) for leaf in saved]
+        self._leaves = [cls.loads(leaf) for leaf in saved]
 
 
 def _check(

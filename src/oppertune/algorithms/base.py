@@ -33,7 +33,7 @@ from oppertune.core.requests import (
 )
 from oppertune.core.rewards import RewardTable, RobustScaler
 from oppertune.core.space import NO_CONDITIONS, Condition, Conditions, Constraint, Space
-from oppertune.core.state import fingerprint, load_state, save_state, stateful
+from oppertune.core.state import SavedState, fingerprint, load_state, save_state, stateful
 from oppertune.core.types import (
     NO_CONTEXT,
     Context,
@@ -447,18 +447,18 @@ class Algorithm(ABC):
             StateError: not such a file, of another algorithm, damaged, or of a future version.
             OSError: the file cannot be read.
         """
-        kind, state = load_state(path)
-        return cls._restored(kind, state)
+        return cls._restored(load_state(path))
 
     @classmethod
-    def _restored(cls, kind: str, state: dict[str, Any]) -> Self:
-        if kind != cls.__name__:
-            raise StateError(f"this is the state of {kind}, not of {cls.__name__}")
+    def _restored(cls, saved: SavedState) -> Self:
+        if saved.kind != cls.__name__:
+            raise StateError(f"this is the state of {saved.kind}, not of {cls.__name__}")
+        state = saved.open()
         made = object.__new__(cls)
         try:
             made._set_state(state)
         except (OppertuneError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(f"the state of {kind} is damaged: {error}") from error
+            raise StateError(f"the state of {saved.kind} is damaged: {error}") from error
         return made
 
     def learnt_fingerprint(self) -> str:

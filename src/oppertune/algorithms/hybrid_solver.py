@@ -210,12 +210,11 @@ class HybridSolver(Algorithm):
             return fingerprint({"own": super().learnt_fingerprint(), "parts": parts})
 
     def _get_state(self) -> dict[str, Any]:
-        """The base's, with the parts' states beside it."""
+        """The base's, with the parts beside it as files of their own, which only their classes can read."""
         state = super()._get_state()
         for which in ("categorical", "numerical"):
             del state["attributes"][f"{which}_tuning_instance"]
-        parts = {which: [type(part).__name__, part._get_state()] for which, part in self._parts().items()}
-        return {**state, "parts": parts}
+        return {**state, "parts": {which: part.dumps() for which, part in self._parts().items()}}
 
     def _set_state(self, state: dict[str, Any]) -> None:
         super()._set_state(state)
@@ -223,10 +222,10 @@ class HybridSolver(Algorithm):
         parts = state["parts"]
         if "categorical" in parts:
             cls = get_algorithm_class(self.categorical_algorithm)
-            self.categorical_tuning_instance = cls._restored(*parts["categorical"])
+            self.categorical_tuning_instance = cls.loads(parts["categorical"])
         if "numerical" in parts:
             cls = get_algorithm_class(self.numerical_algorithm)
-            self.numerical_tuning_instance = cls._restored(*parts["numerical"])
+            self.numerical_tuning_instance = cls.loads(parts["numerical"])
 
 
 def _reward(part: Algorithm, request_id: RequestIdType, reward: float, data: RewardDataType | None) -> None:

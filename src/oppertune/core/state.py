@@ -3,9 +3,9 @@
 ``state.json`` is ``{"format": "oppertune-state", "version": 2, "kind": ..., "state": ...}``. Plain JSON
 stands for itself; everything else is an object with the single key ``"$"`` naming its type and ``"v"`` its
 content: ``tuple``, ``set``, ``deque``, ``dict`` (as pairs, for keys that are no strings), ``parameter``,
-``constraint``, ``condition``, ``context``, ``array`` (the name of a ``.npy`` member), ``generator`` (numpy's
-own description of a bit generator), and ``object`` (a class of this process that was announced with
-:func:`stateful`). A file cannot choose what is imported.
+``constraint``, ``condition``, ``context``, ``array`` (the name of a ``.npy`` member), ``bytes`` (the name of
+any other member), ``generator`` (numpy's own description of a bit generator), and ``object`` (a class of this
+process that was announced with :func:`stateful`). A file cannot choose what is imported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import io
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from oppertune.core.conditions import Condition
@@ -25,7 +26,6 @@ from oppertune.core.values import Categorical, Integer, Real, parameter_from_dic
 from oppertune.errors import StateError
 
 if TYPE_CHECKING:
-    import zipfile
     from pathlib import Path
 
 FORMAT = "oppertune-state"
@@ -65,12 +65,8 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_MEMBER, json.dumps(document))
-        for name, array in arrays.items():
-            import numpy as np
-
-            member = io.BytesIO()
-            np.lib.format.write_array(member, array, allow_pickle=False)
-            archive.writestr(name, member.getvalue())
+        for name, content in arrays.items():
+            archive.writestr(name, content if isinstance(content, bytes) else _npy(content))
     if not isinstance(file, str | os.PathLike):
         file.write(buffer.getvalue())
         return
@@ -80,8 +76,27 @@ def save_state(file: str | Path | BinaryIO, kind: str, state: dict[str, Any]) ->
     temporary.replace(path)
 
 
-def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
-    """Read ``(kind, state)``.
+class SavedState:
+    """What a file holds, not decoded yet, so that the class named by ``kind`` can be imported first.
+
+    Attributes:
+        kind: the name of the algorithm's class.
+    """
+
+    def __init__(self, kind: str, state: object, members: Mapping[str, bytes]) -> None:
+        self.kind = kind
+        self._state = state
+        self._members = members
+
+    def open(self) -> dict[str, Any]:
+        """The state. Raises StateError where it is damaged, or holds objects of classes not imported."""
+        with _damage_named():
+            state: dict[str, Any] = _decode(self._state, self._members)
+            return state
+
+
+def load_state(file: str | Path | BinaryIO) -> SavedState:
+    """Read a state.
 
     Raises:
         StateError: not such a file, damaged, or of a future version.
@@ -91,19 +106,28 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
     import zipfile
 
     data = _read(file)
+    with _damage_named(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
+            raise StateError("the saved state is too large")
+        document = json.loads(archive.read(_MEMBER))
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise StateError("this is not a saved state")
+        version = document.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise StateError(
+                f"the state has version {version!r} of a future release; this one reads up to {VERSION}"
+            )
+        members = {name: archive.read(name) for name in archive.namelist() if name != _MEMBER}
+        return SavedState(str(document["kind"]), document["state"], members)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Whatever reading trips over in a damaged file becomes a StateError."""
+    import zipfile
+
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
-                raise StateError("the saved state is too large")
-            document = json.loads(archive.read(_MEMBER))
-            if not isinstance(document, dict) or document.get("format") != FORMAT:
-                raise StateError("this is not a saved state")
-            version = document.get("version")
-            if not isinstance(version, int) or version > VERSION:
-                raise StateError(
-                    f"the state has version {version!r} of a future release; this one reads up to {VERSION}"
-                )
-            return str(document["kind"]), _decode(document["state"], archive)
+        yield
     except StateError:
         raise
     except (
@@ -116,6 +140,14 @@ def load_state(file: str | Path | BinaryIO) -> tuple[str, dict[str, Any]]:
         NotImplementedError,
     ) as error:
         raise StateError(f"this is not a saved state, or it is damaged: {error}") from error
+
+
+def _npy(array: Any) -> bytes:
+    import numpy as np
+
+    member = io.BytesIO()
+    np.lib.format.write_array(member, array, allow_pickle=False)
+    return member.getvalue()
 
 
 def _read(file: str | Path | BinaryIO) -> bytes:
@@ -132,8 +164,11 @@ def fingerprint(state: dict[str, Any]) -> str:
 
     arrays: dict[str, Any] = {}
     digest = sha256(json.dumps(_encode(state, arrays, "state")).encode())
-    for array in arrays.values():
-        digest.update(repr((array.dtype.str, array.shape)).encode() + array.tobytes())
+    for content in arrays.values():
+        if isinstance(content, bytes):
+            digest.update(content)
+        else:
+            digest.update(repr((content.dtype.str, content.shape)).encode() + content.tobytes())
     return digest.hexdigest()
 
 
@@ -143,10 +178,10 @@ def _tagged(tag: str, value: object) -> dict[str, object]:
 
 def _encode(value: Any, arrays: dict[str, Any], where: str) -> Any:
     """Plain JSON for a value; arrays are put aside under their member names."""
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool | str) or type(value) in (int, float):
         return value
-    if type(value) in (int, float):
-        return value
+    if type(value) is bytes:
+        return _tagged("bytes", _put_aside(value, arrays, "bytes-{}"))
     if type(value) is list:
         return [_encode(item, arrays, where) for item in value]
     if type(value) in (tuple, set, frozenset, deque):
@@ -183,43 +218,50 @@ def _encode_collection(value: Any, arrays: dict[str, Any], where: str) -> Any:
     return _tagged("tuple", items)
 
 
+def _put_aside(value: Any, arrays: dict[str, Any], name: str) -> str:
+    """The name of the member that will hold the value."""
+    member = name.format(len(arrays))
+    arrays[member] = value
+    return member
+
+
 def _encode_numpy(value: Any, arrays: dict[str, Any], where: str) -> Any:
     np = sys.modules.get("numpy")
     if np is not None:
         if isinstance(value, np.generic):
             return _encode(value.item(), arrays, where)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-            name = f"array-{len(arrays)}.npy"
-            arrays[name] = value
-            return _tagged("array", name)
+            return _tagged("array", _put_aside(value, arrays, "array-{}.npy"))
         if isinstance(value, np.random.Generator):
             return _tagged("generator", _encode(value.bit_generator.state, arrays, where))
     raise StateError(f"{where} is of type {type(value).__name__}, which cannot be saved")
 
 
-def _decode(value: Any, archive: zipfile.ZipFile) -> Any:
+def _decode(value: Any, members: Mapping[str, bytes]) -> Any:
     if isinstance(value, list):
-        return [_decode(item, archive) for item in value]
+        return [_decode(item, members) for item in value]
     if not isinstance(value, dict):
         return value
     if "$" not in value:
-        return {key: _decode(item, archive) for key, item in value.items()}
+        return {key: _decode(item, members) for key, item in value.items()}
     tag = value["$"]
     if tag == "array":
-        return _decode_array(value["v"], archive)
+        return _decode_array(value["v"], members)
+    if tag == "bytes":
+        return members[value["v"]]
     if tag == "deque":
-        return deque(_decode(value["v"], archive), value["maxlen"])
+        return deque(_decode(value["v"], members), value["maxlen"])
     if tag == "object":
-        return _decode_object(value["class"], _decode(value["v"], archive))
+        return _decode_object(value["class"], _decode(value["v"], members))
     if tag not in _DECODERS:
         raise StateError(f"the state holds the unknown type {tag!r}")
-    return _DECODERS[tag](_decode(value["v"], archive))
+    return _DECODERS[tag](_decode(value["v"], members))
 
 
-def _decode_array(name: str, archive: zipfile.ZipFile) -> Any:
+def _decode_array(name: str, members: Mapping[str, bytes]) -> Any:
     import numpy as np
 
-    return np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+    return np.lib.format.read_array(io.BytesIO(members[name]), allow_pickle=False)
 
 
 def _decode_object(name: str, state: Any) -> Any:
