@@ -355,6 +355,7 @@ def test_every_word_of_the_format_goes_there_and_back():
         "odd": {1: "one", (2, "b"): {3}, "$": frozenset({4})},
         "big": 2**80,
         "array": np.arange(6.0).reshape(2, 3),
+        "bytes": b"\x00\xff",
         "scalar": np.float64(0.1),
         "parameters": PARAMETERS,
         "context": Context({"a": 1}),
@@ -363,8 +364,9 @@ def test_every_word_of_the_format_goes_there_and_back():
     file = io.BytesIO()
     save_state(file, "Something", state)
     file.seek(0)
-    kind, loaded = load_state(file)
-    assert kind == "Something"
+    saved = load_state(file)
+    assert saved.kind == "Something"
+    loaded = saved.open()
     assert loaded["array"].tolist() == state["array"].tolist()
     for name in set(state) - {"array"}:
         assert loaded[name] == state[name]

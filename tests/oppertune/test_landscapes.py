@@ -39,7 +39,10 @@ def test_the_default_of_a_system_earns_about_half(n):
     assert again.optimum == system_like(n, 3).optimum
 
 
-@pytest.mark.parametrize(("noise", "sigma"), [("none", 0.0), ("gaussian3", 0.03), ("gaussian5", 0.05), ("gaussian10", 0.1)])
+SIGMAS = [("none", 0.0), ("gaussian3", 0.03), ("gaussian5", 0.05), ("gaussian10", 0.1)]
+
+
+@pytest.mark.parametrize(("noise", "sigma"), SIGMAS)
 def test_noise_is_relative(noise, sigma):
     landscape = system_like(3, 0, noise)
     rng = np.random.default_rng(0)

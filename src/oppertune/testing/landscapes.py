@@ -60,8 +60,8 @@ class Landscape:
         name: what it is called in tables.
         parameters: its space; their own values are the default configuration.
         optimum: the best configuration, free of noise.
-        noise: relative: Gaussian of 3, 5 or 10 %, or 3 % with heavy tails (5 % of the samples at 35 to 85 % of
-            the truth and 1 % at 115 to 145 %).
+        noise: relative: Gaussian of 3, 5 or 10 %, or 3 % with heavy tails (5 % of the samples at 35 to
+            85 % of the truth and 1 % at 115 to 145 %).
         surface: the noise-free reward of a configuration.
     """
 
