@@ -2,10 +2,11 @@
 
 The covariance of two measurements is
 
-    (s^2 k_x + a) k_z + c + sigma^2 [same measurement]
+    (s^2 k_x + k_a + o) k_z + c + sigma^2 [same measurement]
 
-with k_x over the configuration, k_z over the context (1 where there is none) and constants a (an offset per
-context) and c (an unknown mean). Hyperparameters maximise the posterior (MAP): log marginal likelihood
+with k_x over the configuration as a whole, k_a the sum of what each parameter does by itself
+(:mod:`oppertune.models.additive`), k_z over the context (1 where there is none) and constants o (an offset
+per context) and c (an unknown mean). Hyperparameters maximise the posterior (MAP): log marginal likelihood
 (Rasmussen and Williams, 2006, eqs. 5.8 and 5.9) plus Gaussian priors over their logarithms. The prior of the
 length scales grows with the square root of the dimension, so that a model of many parameters does not begin
 with all of them relevant (Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs great in high
@@ -24,13 +25,21 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from oppertune.models.additive import AdditiveKernel
 from oppertune.models.inputs import Array
 from oppertune.models.kernels import MixedKernel
 
 MEAN_VARIANCE = 1.0
 OFFSET_VARIANCE = 0.5
 _JITTER = 1e-8
-_BOUNDS = {"scale": (-5.0, 5.0), "penalty": (-6.0, 4.0), "signal": (-5.0, 5.0), "noise": (-12.0, 2.0)}
+_BOUNDS = {
+    "scale": (-5.0, 5.0),
+    "penalty": (-6.0, 4.0),
+    "effect": (-9.0, 3.0),
+    "smoothness": (-3.0, 1.0),
+    "signal": (-5.0, 5.0),
+    "noise": (-12.0, 2.0),
+}
 
 
 class Prior(NamedTuple):
@@ -39,14 +48,18 @@ class Prior(NamedTuple):
     Attributes:
         scale: of a length scale where there is one dimension; log sqrt(d) is added for d.
         penalty: of a category's penalty.
+        effect: of the variance of what a parameter does by itself; shared among d parameters.
+        smoothness: of the length scale of these effects, one for all.
         signal: of s^2.
         noise: of sigma^2.
     """
 
     scale: tuple[float, float] = (math.log(0.2), 0.7)
     penalty: tuple[float, float] = (math.log(0.5), 1.0)
+    effect: tuple[float, float] = (math.log(0.5), 1.5)
+    smoothness: tuple[float, float] = (math.log(0.3), 0.5)
     signal: tuple[float, float] = (0.0, 1.0)
-    noise: tuple[float, float] = (math.log(0.005), 1.0)
+    noise: tuple[float, float] = (math.log(0.02), 1.0)
 
 
 class Measurements(NamedTuple):
@@ -76,11 +89,19 @@ class Measurements(NamedTuple):
         return cls(rows[order], means[order], counts[order], within)
 
 
+class _Split(NamedTuple):
+    """Rows as the kernels take them: configurations, contexts, and functions of single columns."""
+
+    x: tuple[Array, Array]
+    z: tuple[Array, Array]
+    functions: Array
+
+
 class GaussianProcess:
     """The prior over functions of some columns, and how to learn its hyperparameters.
 
-    A vector ``theta`` of hyperparameters holds one logarithm per column (length scale or penalty), then
-    log s^2 and log sigma^2.
+    A vector ``theta`` of hyperparameters holds logarithms: per column a length scale or penalty, per column
+    that is no context the variance of its effect, the length scale of the effects, s^2 and sigma^2.
 
     Args:
         sizes: per column the number of categories, 0 for numbers.
@@ -95,9 +116,13 @@ class GaussianProcess:
         self._z = MixedKernel(sizes[self._d :])
         self._offset = OFFSET_VARIANCE if n_context else 0.0
         growth = 0.5 * math.log(max(self._d, 1))
-        kinds = ["penalty" if size else "scale" for size in sizes] + ["signal", "noise"]
+        self._effects = AdditiveKernel(sizes[: self._d])
+        self._n_columns = len(sizes)
+        kinds = ["penalty" if size else "scale" for size in sizes]
+        kinds += ["effect"] * self._d + ["smoothness", "signal", "noise"]
         self.prior_mean = np.array([getattr(prior, kind)[0] for kind in kinds])
         self.prior_mean[: self._d] += np.where(sizes[: self._d] == 0, growth, -growth)
+        self.prior_mean[self._n_columns : -3] -= 2.0 * growth
         self.prior_std = np.array([getattr(prior, kind)[1] for kind in kinds])
         self.bounds = [_BOUNDS[kind] for kind in kinds]
 
@@ -111,7 +136,7 @@ class GaussianProcess:
         """
         from scipy.optimize import minimize
 
-        split = (self._x.split(data.X[:, : self._d]), self._z.split(data.X[:, self._d :]))
+        split = self._split(data.X)
         results = [
             minimize(
                 lambda theta: self._objective(theta, data, split),
@@ -126,20 +151,25 @@ class GaussianProcess:
         theta: Array = min(results, key=lambda result: float(result.fun)).x
         return theta
 
+    def _split(self, X: Array) -> _Split:
+        x = X[:, : self._d]
+        return _Split(self._x.split(x), self._z.split(X[:, self._d :]), self._effects.features(x))
+
     def objective(self, theta: Array, data: Measurements) -> tuple[float, Array]:
         """The negative log posterior density of ``theta``, up to a constant, and its gradient."""
-        split = (self._x.split(data.X[:, : self._d]), self._z.split(data.X[:, self._d :]))
+        split = self._split(data.X)
         return self._objective(theta, data, split)
 
-    def _objective(
-        self, theta: Array, data: Measurements, split: tuple[tuple[Array, Array], tuple[Array, Array]]
-    ) -> tuple[float, Array]:
+    def _objective(self, theta: Array, data: Measurements, split: _Split) -> tuple[float, Array]:
         n, total = len(data.y), float(data.counts.sum())
         signal, noise = math.exp(theta[-2]), math.exp(theta[-1])
-        kx = self._x.with_slope(theta[: self._d], split[0])
-        kz = self._z.with_slope(theta[self._d : -2], split[1])
+        of_x, of_z = slice(self._d), slice(self._d, self._n_columns)
+        of_effects = slice(self._n_columns, -3)
+        kx, kz = self._x.with_slope(theta[of_x], split.x), self._z.with_slope(theta[of_z], split.z)
+        F = split.functions
+        own = (F * self._weights(theta)) @ F.T + self._offset
         shared = signal * kx.K * kz.K
-        K = shared + self._offset * kz.K + MEAN_VARIANCE
+        K = shared + own * kz.K + MEAN_VARIANCE
         K.flat[:: n + 1] += noise / data.counts + _JITTER
         L = _cholesky(K)
         inverse = _inverse(L)
@@ -155,10 +185,12 @@ class GaussianProcess:
         # R&W eq. 5.9: the derivative is tr(M dK) with M = (K^-1 - alpha alpha^T) / 2.
         M = 0.5 * (inverse - np.outer(alpha, alpha))
         gradient = off / self.prior_std
-        gradient[: self._d] += self._x.gradient(theta[: self._d], split[0], kx, signal * M * kz.K)
+        gradient[of_x] += self._x.gradient(theta[of_x], split.x, kx, signal * M * kz.K)
         if len(self._z.sizes):
-            outer = M * (signal * kx.K + self._offset)
-            gradient[self._d : -2] += self._z.gradient(theta[self._d : -2], split[1], kz, outer)
+            gradient[of_z] += self._z.gradient(theta[of_z], split.z, kz, M * (signal * kx.K + own))
+        by_effects, by_length = self._effects.gradient(theta[of_effects], math.exp(theta[-3]), F, M * kz.K)
+        gradient[of_effects] += by_effects
+        gradient[-3] += by_length
         gradient[-2] += float((M * shared).sum())
         gradient[-1] += float((np.diag(M) * noise / data.counts).sum())
         gradient[-1] += 0.5 * (total - n) - 0.5 * data.within / noise
@@ -166,16 +198,22 @@ class GaussianProcess:
 
     def covariance(self, theta: Array, A: Array, B: Array) -> Array:
         """The covariance of the noise-free function between two sets of rows."""
-        x, z = theta[: self._d], theta[self._d : -2]
-        K = math.exp(theta[-2]) * self._x(x, self._x.split(A[:, : self._d]), self._x.split(B[:, : self._d]))
+        a, b = self._split(A), self._split(B)
+        K = math.exp(theta[-2]) * self._x(theta[: self._d], a.x, b.x)
+        K += (a.functions * self._weights(theta)) @ b.functions.T
         if len(self._z.sizes):
             K += self._offset
-            K *= self._z(z, self._z.split(A[:, self._d :]), self._z.split(B[:, self._d :]))
+            K *= self._z(theta[self._d : self._n_columns], a.z, b.z)
         return K + MEAN_VARIANCE
 
-    def variance(self, theta: Array) -> float:
-        """The prior variance of the noise-free function, the same everywhere."""
-        return math.exp(theta[-2]) + self._offset + MEAN_VARIANCE
+    def variance(self, theta: Array, X: Array) -> Array:
+        """The prior variance of the noise-free function at each row."""
+        functions = self._effects.features(X[:, : self._d])
+        own: Array = (functions * functions) @ self._weights(theta)
+        return own + math.exp(theta[-2]) + self._offset + MEAN_VARIANCE
+
+    def _weights(self, theta: Array) -> Array:
+        return self._effects.weights(theta[self._n_columns : -3], math.exp(theta[-3]))
 
 
 class Posterior:
@@ -198,7 +236,7 @@ class Posterior:
         """Mean and standard deviation at each row (Rasmussen and Williams, eqs. 2.25 and 2.26)."""
         K = self.model.covariance(self.theta, self.data.X, X)
         V = _solve(self._L, K)
-        variance = self.model.variance(self.theta) - (V * V).sum(0)
+        variance = self.model.variance(self.theta, X) - (V * V).sum(0)
         return self._alpha @ K, np.sqrt(np.maximum(variance, 1e-12))
 
     def mean(self, X: Array) -> Array:

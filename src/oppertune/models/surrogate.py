@@ -11,6 +11,7 @@ from oppertune.core.values import Value
 from oppertune.models.contexts import ContextColumns, ContextData, encode_contexts
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
+from oppertune.models.success import DEFAULT_SCALES, Success, best_scales, fallen
 from oppertune.models.targets import squashed
 from oppertune.models.window import Window
 
@@ -25,6 +26,7 @@ class View:
         inputs: what rows mean.
         posterior: over configurations and contexts.
         here: the encoded context.
+        success: the probability of it, where some measurements fell off a cliff.
 
     Attributes:
         posterior: as given.
@@ -32,7 +34,10 @@ class View:
         noise: the standard deviation of one measurement's target around the truth.
     """
 
-    def __init__(self, inputs: Inputs, posterior: Posterior, here: Array) -> None:
+    def __init__(
+        self, inputs: Inputs, posterior: Posterior, here: Array, success: Success | None = None
+    ) -> None:
+        self._success = success
         self._inputs = inputs
         self._here = here
         self.posterior = posterior
@@ -47,6 +52,10 @@ class View:
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free target per configuration."""
         return self.posterior.predict(self.columns(rows))
+
+    def success(self, rows: Array) -> Array:
+        """The probability per configuration that it does not fall off a cliff."""
+        return np.ones(len(rows)) if self._success is None else self._success.probability(rows)
 
     def mean(self, rows: Array) -> Array:
         """The mean alone."""
@@ -73,6 +82,7 @@ class Surrogate:
     def __init__(self, limit: int) -> None:
         self.window = Window(limit)
         self.hyperparameters: dict[str, float] = {}
+        self.success_scales = DEFAULT_SCALES
         self._since_fit = 0
 
     def add(
@@ -99,7 +109,8 @@ class Surrogate:
         n, k = len(self.window), len(pending_contexts)
         if pending is not None and k:
             posterior = posterior.imagining(np.hstack([inputs.features(pending), columns.rows[n : n + k]]))
-        return [View(inputs, posterior, here) for here in columns.rows[n + k :]]
+        success = self._success()
+        return [View(inputs, posterior, here, success) for here in columns.rows[n + k :]]
 
     def _columns(
         self, inputs: Inputs, more: Sequence[ContextData]
@@ -108,12 +119,19 @@ class Surrogate:
         columns = encode_contexts([*self.window.contexts, *more])
         model = GaussianProcess(np.concatenate([inputs.feature_sizes, columns.sizes]), len(columns.sizes))
         names = [f"x:{name}" for name in inputs.feature_names] + [f"z:{name}" for name in columns.names]
-        return columns, model, [*names, "signal", "noise"]
+        names += [f"a:{name}" for name in inputs.feature_names]
+        return columns, model, [*names, "smoothness", "signal", "noise"]
 
     def _measured(self, inputs: Inputs, columns: ContextColumns) -> Measurements:
         X, rewards = self.window.arrays()
         features = np.hstack([inputs.features(X), columns.rows[: len(X)]])
-        return Measurements.merged(features, squashed(rewards))
+        kept = ~fallen(rewards)
+        return Measurements.merged(features[kept], squashed(rewards[kept]))
+
+    def _success(self) -> Success | None:
+        X, rewards = self.window.arrays()
+        failed = fallen(rewards)
+        return Success(X, ~failed, self.success_scales) if failed.any() else None
 
     def _theta(self, model: GaussianProcess, names: Sequence[str]) -> Array:
         means = model.prior_mean
@@ -124,5 +142,9 @@ class Surrogate:
         starts = [self._theta(model, names)]
         if len(self.window) <= _AFRESH_UNTIL and len(self.window) % _AFRESH_EVERY == 0:
             starts.append(model.prior_mean)
+        X, rewards = self.window.arrays()
+        failed = fallen(rewards)
+        if failed.any():
+            self.success_scales = best_scales(X, ~failed)
         theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
         self.hyperparameters.update(zip(names, map(float, theta), strict=True))

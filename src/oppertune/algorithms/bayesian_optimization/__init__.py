@@ -21,12 +21,12 @@ from oppertune.core.values import Parameter, Value
 from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Array, Inputs
+from oppertune.models.recommendation import best_measured, newest_contexts
 from oppertune.models.surrogate import Surrogate
 
 __all__ = ("BayesianOptimization",)
 
 _MAX_PENDING = 50
-_MAX_CONTEXTS = 10
 
 
 class BayesianOptimization(Algorithm):
@@ -114,17 +114,10 @@ class BayesianOptimization(Algorithm):
             context: where it will be used; None averages over the contexts seen last.
         """
         with self._lock:
-            window = self._surrogate.window
-            if len(window) < 2:
+            if len(self._surrogate.window) < 2:
                 return super().recommend()
-            contexts: list[ContextData] = []
-            for data in window.contexts[::-1] if context is None else [Context.of(context).data]:
-                if data not in contexts and len(contexts) < _MAX_CONTEXTS:
-                    contexts.append(data)
-            rows, _ = window.arrays()
-            views = self._surrogate.views(Inputs(self.params), contexts)
-            means = np.sum([view.mean(rows) for view in views], axis=0)
-            return dict(window.configurations[int(means.argmax())])
+            here = newest_contexts(self._surrogate) if context is None else [Context.of(context).data]
+            return best_measured(self._surrogate, Inputs(self.params), here)
 
     def _pending(self, inputs: Inputs) -> tuple[Array, list[ContextData]]:
         """The newest draws that wait for their rewards, as rows, and their contexts."""

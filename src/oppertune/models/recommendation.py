@@ -1,0 +1,42 @@
+"""Which measured configuration to keep: the one that a model expects most of, not the luckiest one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from oppertune.core.values import Value
+from oppertune.models.contexts import ContextData
+from oppertune.models.inputs import Inputs
+from oppertune.models.success import fallen
+from oppertune.models.surrogate import Surrogate
+
+MAX_CONTEXTS = 10
+
+
+def newest_contexts(surrogate: Surrogate) -> list[ContextData]:
+    """Those of the last measurements, each once, the newest first."""
+    found: list[ContextData] = []
+    for data in surrogate.window.contexts[::-1]:
+        if len(found) == MAX_CONTEXTS:
+            break
+        if data not in found:
+            found.append(data)
+    return found
+
+
+def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[ContextData]) -> dict[str, Value]:
+    """The measured configuration of the highest posterior mean, averaged over the contexts.
+
+    Args:
+        surrogate: at least one measurement.
+        inputs: what its rows mean.
+        contexts: at least one.
+    """
+    rows, rewards = surrogate.window.arrays()
+    views = surrogate.views(inputs, contexts)
+    means = np.sum([view.mean(rows) for view in views], axis=0)
+    # What fell off a cliff is known by its own reward, whatever the model expects there.
+    means[fallen(rewards)] = -np.inf
+    return dict(surrogate.window.configurations[int(means.argmax())])

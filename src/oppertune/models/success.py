@@ -1,0 +1,138 @@
+"""Where things still work: cliffs recognised among rewards, and the probability not to fall off one.
+
+What lies beyond a cliff (memory ran out, connections were refused) says nothing about how good its neighbours
+are, so it is kept out of the model of rewards and told to a classifier instead: a Gaussian process with a
+logistic likelihood by Laplace's approximation (Rasmussen and Williams, 2006, algorithms 3.1 and 3.2). Its
+kernel is linear, since limits are limits of sums, plus a smooth part for what is no sum.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from oppertune.models.inputs import Array
+from oppertune.models.kernels import squared_distances
+
+_ITERATIONS = 20
+_PRIOR_MEAN = 1.0
+_LEAST_FALL = 1.8
+"""On the logarithm, that is to a sixth."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+Scales: TypeAlias = tuple[float, float]
+"""Variances of the classifier's latent function: of its linear part and of its smooth part."""
+
+DEFAULT_SCALES: Scales = (30.0, 4.0)
+_CHOICE: tuple[Scales, ...] = (DEFAULT_SCALES, (300.0, 4.0))
+
+
+def fallen(rewards: Array) -> Flags:
+    """Which rewards lie beyond a gap so wide that what is below cannot be more of the same.
+
+    Among rewards of one sign that is a gap of at least a factor of 6 and nearly as wide (on the logarithm) as
+    the range of at least three rewards above it; where signs are mixed it must be three times as wide as the
+    range of at least five rewards above it.
+
+    Args:
+        rewards: finite numbers.
+    """
+    n = len(rewards)
+    below = np.zeros(n, dtype=bool)
+    if n < 3:
+        return below
+    one_sign = bool(np.all(rewards > 0.0) or np.all(rewards < 0.0))
+    # An eighth, so that differences of the largest floats stay finite.
+    values = np.sign(rewards) * np.log(np.abs(rewards)) if one_sign else rewards / 8.0
+    order = np.argsort(-values)
+    ranked = values[order]
+    gaps, above = ranked[:-1] - ranked[1:], ranked[0] - ranked[:-1]
+    if one_sign:
+        wide = (gaps > _LEAST_FALL) & (gaps > 0.8 * above) & (np.arange(n - 1) >= 2)
+    else:
+        wide = (gaps > 3.0 * above) & (np.arange(n - 1) >= 4)
+    if wide.any():
+        below[order[int(np.argmax(wide)) + 1 :]] = True
+    return below
+
+
+class Success:
+    """The probability of success at any row, after some rows have succeeded and some have failed.
+
+    Args:
+        X: rows in [0, 1].
+        succeeded: per row.
+        scales: of the kernel.
+
+    Attributes:
+        evidence: the logarithm of the approximate marginal likelihood (eq. 3.32).
+    """
+
+    def __init__(self, X: Array, succeeded: Flags, scales: Scales = DEFAULT_SCALES) -> None:
+        self._X = X
+        self._linear, self._smooth = scales
+        y = np.where(succeeded, 1.0, -1.0)
+        K = self._kernel(X)
+        K.flat[:: len(K) + 1] += 1e-6
+        a = latent = np.zeros(len(y))
+        for _ in range(_ITERATIONS):  # Newton's method, algorithm 3.1
+            p, root, L = _curvature(latent, K)
+            b = root * root * latent + 0.5 * (y + 1.0) - p
+            a = b - root * np.linalg.solve(L.T, np.linalg.solve(L, root * (K @ b)))
+            step = K @ a - latent
+            latent = latent + step
+            if float(np.max(np.abs(step))) < 1e-4:
+                break
+        p, self._root, self._L = _curvature(latent, K)
+        self._slope = 0.5 * (y + 1.0) - p
+        self.evidence = float(
+            -np.logaddexp(0.0, -y * (latent + _PRIOR_MEAN)).sum()
+            - 0.5 * latent @ a
+            - np.log(np.diag(self._L)).sum()
+        )
+
+    def probability(self, X: Array) -> Array:
+        """Per row, averaged over what the latent function may be (eq. 3.25 by MacKay's approximation)."""
+        from scipy.linalg import solve_triangular
+
+        K = self._kernel(X)
+        V = solve_triangular(self._L, self._root[:, None] * K, lower=True, check_finite=False)
+        own = self._smooth + self._linear * (4.0 + ((X - 0.5) ** 2).sum(1) * _steepness(X))
+        variance = np.maximum(own - (V * V).sum(0), 0.0)
+        return _logistic((_PRIOR_MEAN + self._slope @ K) / np.sqrt(1.0 + math.pi / 8.0 * variance))
+
+    def _kernel(self, X: Array) -> Array:
+        """Between the rows at hand and others."""
+        linear = 4.0 + _steepness(X) * (self._X - 0.5) @ (X - 0.5).T
+        length = 0.3 * math.sqrt(X.shape[1])
+        smooth = np.exp(-0.5 * squared_distances(self._X / length, X / length))
+        kernel: Array = self._linear * linear + self._smooth * smooth
+        return kernel
+
+
+def best_scales(X: Array, succeeded: Flags) -> Scales:
+    """Those of the highest evidence: how sharp the edge is."""
+    return max(_CHOICE, key=lambda scales: Success(X, succeeded, scales).evidence)
+
+
+def _steepness(X: Array) -> float:
+    """Of the linear part, so that its variance over uniform rows does not depend on their dimension."""
+    return 12.0 / float(X.shape[1])
+
+
+def _logistic(x: Array) -> Array:
+    value: Array = 1.0 / (1.0 + np.exp(-np.clip(x, -40.0, 40.0)))
+    return value
+
+
+def _curvature(latent: Array, K: Array) -> tuple[Array, Array, Array]:
+    """Probabilities, W^(1/2), and the lower factor of I + W^(1/2) K W^(1/2)."""
+    p = _logistic(latent + _PRIOR_MEAN)
+    root: Array = np.sqrt(np.maximum(p * (1.0 - p), 1e-10))
+    L: Array = np.asarray(np.linalg.cholesky(np.eye(len(p)) + root[:, None] * K * root), dtype=np.float64)
+    return p, root, L
