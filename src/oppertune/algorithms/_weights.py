@@ -60,7 +60,7 @@ class Exp3:
 
     def draw(self, rng: np.random.Generator) -> tuple[int, float]:
         """An arm, and the probability it had (step 2). The generator alone changes."""
-        arm = int(rng.multinomial(1, self.p_hat).argmax())
+        arm = rng.multinomial(1, self.p_hat).tolist().index(1)
         return arm, self.p_hat[arm]
 
     def learn(self, arm: int, probability: float, reward: float) -> None:
@@ -74,7 +74,9 @@ class Exp3:
         if self._smallest_reward is None or reward < self._smallest_reward:
             self._smallest_reward = reward
         # p_i *= exp(eta r / p_hat_i)
-        step = min(max(self.eta * reward / probability, -LARGEST), LARGEST)
+        step = self.eta * reward / probability
+        if not -LARGEST <= step <= LARGEST:
+            step = math.copysign(LARGEST, step)
         self._log_w[arm] += step
         self._renormalise(arm, step)
         self.t += 1

@@ -117,7 +117,7 @@ class BlueFin(Algorithm):
 
     def _direction(self, rng: np.random.Generator) -> list[float]:
         """U = g/|g|, g ~ N(0, I_d): uniform on the sphere."""
-        g: list[float] = rng.normal(size=len(self._w)).tolist()
+        g: list[float] = rng.standard_normal(len(self._w)).tolist()
         norm = math.sqrt(sum([x * x for x in g]))
         return [x / norm for x in g] if norm else g
 
@@ -180,7 +180,9 @@ class BlueFin(Algorithm):
 
     def _ascend(self, pair: _Pair, difference: float) -> None:
         d = len(self._w)
-        factor = max(min(d * difference / (self.feedback * pair.delta), LARGEST), -LARGEST)
+        factor = d * difference / (self.feedback * pair.delta)
+        if not -LARGEST <= factor <= LARGEST:
+            factor = math.copysign(LARGEST, factor)
         step = self.optimizer.step([factor * u for u in pair.u])
         self._clip([w + s for w, s in zip(self._w, step, strict=True)])
         if self.eta_decay_rate > 0:

@@ -151,11 +151,13 @@ class HybridSolver(Algorithm):
 
     def _release(self) -> None:
         """End the parts' requests whose own request here has lapsed or was cleared."""
-        parts = [
-            p for p in (self.categorical_tuning_instance, self.numerical_tuning_instance) if p is not None
-        ]
-        if not any(len(part._ledger) for part in parts):
+        categorical, numerical = self.categorical_tuning_instance, self.numerical_tuning_instance
+        # In every prediction, and nearly always true: so without a loop.
+        if (categorical is None or not len(categorical._ledger)) and (
+            numerical is None or not len(numerical._ledger)
+        ):
             return
+        parts = [part for part in (categorical, numerical) if part is not None]
         needed = {request_id for metadata in self._open_metadata() for request_id in metadata[:2]}
         for pair, held in list(self._held.items()):
             self._held[pair] = kept = {w: h for w, h in held.items() if h.rewards or h.request_id in needed}

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from oppertune.core.encoding import from_unit, to_unit
-from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
+from oppertune.core.values import Parameter, Real, Value
 from oppertune.errors import InvalidArgumentError
+from oppertune.testing._system import Units, drawn_system, units
 
 Noise = Literal["none", "gaussian3", "gaussian5", "gaussian10", "heavy"]
-Units = npt.NDArray[np.float64]
 
 _SIGMA: dict[Noise, float] = {
     "none": 0.0,
@@ -30,7 +28,6 @@ _SIGMA: dict[Noise, float] = {
     "gaussian10": 0.10,
     "heavy": 0.03,
 }
-_BELOW_THE_CLIFF = 0.02
 
 _HARTMANN6_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
 _HARTMANN6_A = np.array(
@@ -63,6 +60,7 @@ class Landscape:
         noise: relative: Gaussian of 3, 5 or 10 %, or 3 % with heavy tails (5 % of the samples at 35 to
             85 % of the truth and 1 % at 115 to 145 %).
         surface: the noise-free reward of a configuration.
+        gap: what a regret of 1 is in rewards; None means what the default configuration lacks.
     """
 
     name: str
@@ -70,6 +68,7 @@ class Landscape:
     optimum: dict[str, Value]
     noise: Noise
     surface: Callable[[Mapping[str, Value]], float]
+    gap: float | None = None
 
     def noise_free(self, values: Mapping[str, Value]) -> float:
         """The true reward. Raises OppertuneError for values that are not allowed."""
@@ -88,20 +87,19 @@ class Landscape:
         return float(truth * factor)
 
     def regret(self, values: Mapping[str, Value]) -> float:
-        """0.0 at the optimum and 1.0 at the default configuration, free of noise."""
+        """0.0 at the optimum, free of noise; 1.0 at the default configuration unless there is a gap."""
         best = self.noise_free(self.optimum)
-        default = self.noise_free({p.name: p.val for p in self.parameters})
-        return (best - self.noise_free(values)) / (best - default)
+        gap = self.gap
+        if gap is None:
+            gap = best - self.noise_free({p.name: p.val for p in self.parameters})
+        return (best - self.noise_free(values)) / gap
 
 
-def _checked(noise: Noise) -> Noise:
+def checked(noise: Noise) -> Noise:
+    """A kind of noise that there is. Raises InvalidArgumentError."""
     if noise not in _SIGMA:
         raise InvalidArgumentError(f"noise must be one of {sorted(_SIGMA)}, not {noise!r}")
     return noise
-
-
-def _units(parameters: tuple[Parameter, ...], values: Mapping[str, Value]) -> Units:
-    return np.array([to_unit(p, values[p.name]) for p in parameters])
 
 
 def quadratic(n_parameters: int = 2, seed: int = 0, noise: Noise = "none") -> Landscape:
@@ -113,10 +111,10 @@ def quadratic(n_parameters: int = 2, seed: int = 0, noise: Noise = "none") -> La
     best = rng.uniform(0.55, 0.9, n_parameters)
 
     def surface(values: Mapping[str, Value]) -> float:
-        return 1.0 - float(np.mean((_units(parameters, values) - best) ** 2))
+        return 1.0 - float(np.mean((units(parameters, values) - best) ** 2))
 
     optimum: dict[str, Value] = {p.name: float(x) for p, x in zip(parameters, best, strict=True)}
-    return Landscape(f"quadratic{n_parameters}", parameters, optimum, _checked(noise), surface)
+    return Landscape(f"quadratic{n_parameters}", parameters, optimum, checked(noise), surface)
 
 
 def ackley(n_parameters: int = 10, seed: int = 0, noise: Noise = "none") -> Landscape:
@@ -133,7 +131,7 @@ def ackley(n_parameters: int = 10, seed: int = 0, noise: Noise = "none") -> Land
         return slope + math.exp(float(np.mean(np.cos(2.0 * math.pi * x))))
 
     optimum: dict[str, Value] = {p.name: float(x) for p, x in zip(parameters, best, strict=True)}
-    return Landscape(f"ackley{n_parameters}", parameters, optimum, _checked(noise), surface)
+    return Landscape(f"ackley{n_parameters}", parameters, optimum, checked(noise), surface)
 
 
 def hartmann6(seed: int = 0, noise: Noise = "none") -> Landscape:
@@ -152,86 +150,14 @@ def hartmann6(seed: int = 0, noise: Noise = "none") -> Landscape:
         return moved
 
     def surface(values: Mapping[str, Value]) -> float:
-        away = place(_units(parameters, values)) - _HARTMANN6_P
+        away = place(units(parameters, values)) - _HARTMANN6_P
         return float(_HARTMANN6_ALPHA @ np.exp(-(_HARTMANN6_A * away * away).sum(1)))
 
     best = np.empty(6)
     best[order] = _HARTMANN6_BEST
     best = np.where(mirrored, 1.0 - best, best)
     optimum: dict[str, Value] = {p.name: float(x) for p, x in zip(parameters, best, strict=True)}
-    return Landscape("hartmann6", parameters, optimum, _checked(noise), surface)
-
-
-def _mixed_parameters(rng: np.random.Generator, n: int) -> tuple[Parameter, ...]:
-    """A quarter categoricals, the others logarithmic integers, integers, stepped and continuous reals."""
-    made: list[Parameter] = []
-    for i in range(n):
-        if i % 4 == 3:
-            made.append(
-                Categorical(f"mode{i}", val="a", categories=("a", "b", "c", "d")[: int(rng.integers(2, 5))])
-            )
-            continue
-        low = float(rng.uniform(0.05, 0.45))
-        template: Parameter = (
-            Integer(f"size{i}", val=1024, min=1024, max=2**24, log=True),
-            Integer(f"count{i}", val=0, min=0, max=100),
-            Real(f"ratio{i}", val=0.1, min=0.1, max=2.0, step=0.1),
-            Real(f"share{i}", val=0.0, min=0.0, max=1.0),
-        )[int(rng.integers(4)) if n > 3 else i % 4]
-        made.append(type(template).from_dict({**template.to_dict(), "val": from_unit(template, low)}))
-    return tuple(made)
-
-
-def _shape(kind: int, deviation: float) -> float:
-    """The loss of one parameter: quadratic, narrow, saturating, or flat near the optimum."""
-    d = abs(deviation)
-    if kind == 0:
-        return d * d
-    if kind == 1:
-        return 1.0 - math.exp(-((d / 0.15) ** 2))
-    if kind == 2:
-        return d / (0.2 + d)
-    return max(0.0, d - 0.1)
-
-
-@dataclass(frozen=True)
-class _System:
-    """What was drawn for one instance; all per parameter unless said otherwise."""
-
-    parameters: tuple[Parameter, ...]
-    best: Units
-    kinds: npt.NDArray[np.int64]
-    weights: Units
-    partners: npt.NDArray[np.int64]
-    coupling: Units
-    costs: Units  # of a wrong category
-    shifts: Units  # of every optimum, per wrong category, shape (n, n)
-    cliff: Units  # weights of the sum that must stay below the threshold
-    threshold: float
-    base: float
-
-    def loss(self, u: Units) -> float:
-        """The weighted sum of shapes, 0 at the optimum."""
-        deviation = u - self.best
-        wrong = np.array(
-            [
-                isinstance(p, Categorical) and abs(d) > 1e-9
-                for p, d in zip(self.parameters, deviation, strict=True)
-            ]
-        )
-        moved = deviation - self.coupling * deviation[self.partners] - wrong @ self.shifts
-        total = 0.0
-        for i, p in enumerate(self.parameters):
-            if isinstance(p, Categorical):
-                total += float(self.costs[i]) * float(wrong[i])
-            else:
-                total += float(self.weights[i]) * _shape(int(self.kinds[i]), float(moved[i]))
-        return total
-
-    def reward(self, u: Units, scale: float) -> float:
-        """Base exp(-scale loss), or next to nothing beyond the cliff."""
-        reward = self.base * math.exp(-scale * self.loss(u))
-        return reward * _BELOW_THE_CLIFF if float(self.cliff @ u) > self.threshold else reward
+    return Landscape("hartmann6", parameters, optimum, checked(noise), surface)
 
 
 def system_like(n_parameters: int = 8, seed: int = 0, noise: Noise = "gaussian3") -> Landscape:
@@ -242,35 +168,7 @@ def system_like(n_parameters: int = 8, seed: int = 0, noise: Noise = "gaussian3"
         seed: draws the instance.
         noise: as in :class:`Landscape`.
     """
-    rng = np.random.default_rng(seed)
-    n = n_parameters
-    parameters = _mixed_parameters(rng, n)
-    numeric = np.array([not isinstance(p, Categorical) for p in parameters])
-    # On the grid, so that it is the optimum and not only near it.
-    wanted = [float(x) for x in rng.uniform(0.5, 0.9, n)]
-    optimum: dict[str, Value] = {p.name: from_unit(p, x) for p, x in zip(parameters, wanted, strict=True)}
-    best = _units(parameters, optimum)
-    partners = np.array([rng.choice(np.flatnonzero(numeric)) for _ in range(n)])
-    # A parameter is nobody's partner where it would be its own, and every third has one.
-    coupled = (rng.random(n) < 0.35) & (partners != np.arange(n)) & numeric
-    cliff = rng.random(n) * numeric * (rng.random(n) < 0.5)
-    system = _System(
-        parameters=parameters,
-        best=best,
-        kinds=rng.integers(4, size=n),
-        weights=rng.permutation(1.0 / (1.0 + np.arange(n)) ** 1.2),
-        partners=partners,
-        coupling=rng.uniform(-0.6, 0.6, n) * coupled,
-        costs=-np.log(1.0 - rng.uniform(0.03, 0.35, n)),
-        shifts=rng.uniform(-0.2, 0.2, (n, n)) * numeric,
-        cliff=cliff,
-        threshold=float(cliff @ best) * 1.05 + 1e-9,
-        base=float(10.0 ** rng.uniform(0.0, 4.0)),
+    system = drawn_system(n_parameters, seed)
+    return Landscape(
+        f"system{n_parameters}", system.parameters, system.optimum, checked(noise), system.surface
     )
-    default = _units(parameters, {p.name: p.val for p in parameters})
-    scale = -math.log(rng.uniform(0.30, 0.65)) / max(system.loss(default), 1e-3)
-
-    def surface(values: Mapping[str, Value]) -> float:
-        return system.reward(_units(parameters, values), scale)
-
-    return Landscape(f"system{n}", parameters, optimum, _checked(noise), surface)
