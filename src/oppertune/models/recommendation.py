@@ -9,7 +9,6 @@ import numpy as np
 from oppertune.core.values import Value
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Inputs
-from oppertune.models.success import fallen
 from oppertune.models.surrogate import Surrogate
 
 MAX_CONTEXTS = 10
@@ -34,9 +33,9 @@ def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[Conte
         inputs: what its rows mean.
         contexts: at least one.
     """
-    rows, rewards = surrogate.window.arrays()
+    rows, _ = surrogate.window.arrays()
     views = surrogate.views(inputs, contexts)
     means = np.sum([view.mean(rows) for view in views], axis=0)
     # What fell off a cliff is known by its own reward, whatever the model expects there.
-    means[fallen(rewards)] = -np.inf
+    means[surrogate.window.fallen()] = -np.inf
     return dict(surrogate.window.configurations[int(means.argmax())])

@@ -32,7 +32,7 @@ DEFAULT_SCALES: Scales = (30.0, 4.0)
 _CHOICE: tuple[Scales, ...] = (DEFAULT_SCALES, (300.0, 4.0))
 
 
-def fallen(rewards: Array) -> Flags:
+def fallen(rewards: Array, failed: Flags | None = None) -> Flags:
     """Which rewards lie beyond a gap so wide that what is below cannot be more of the same.
 
     Among rewards of one sign that is a gap of at least a factor of 6 and nearly as wide (on the logarithm) as
@@ -41,7 +41,12 @@ def fallen(rewards: Array) -> Flags:
 
     Args:
         rewards: finite numbers.
+        failed: those known to stand for a failure; only the others are compared.
     """
+    if failed is not None and failed.any():
+        below = failed.copy()
+        below[~failed] = fallen(rewards[~failed])
+        return below
     n = len(rewards)
     below = np.zeros(n, dtype=bool)
     if n < 3:

@@ -11,7 +11,7 @@ from oppertune.core.values import Value
 from oppertune.models.contexts import ContextColumns, ContextData, encode_contexts
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
-from oppertune.models.success import DEFAULT_SCALES, Success, best_scales, fallen
+from oppertune.models.success import DEFAULT_SCALES, Success, best_scales
 from oppertune.models.targets import squashed
 from oppertune.models.window import Window
 
@@ -86,11 +86,17 @@ class Surrogate:
         self._since_fit = 0
 
     def add(
-        self, inputs: Inputs, configuration: Mapping[str, Value], reward: float, context: ContextData = None
+        self,
+        inputs: Inputs,
+        configuration: Mapping[str, Value],
+        reward: float,
+        context: ContextData = None,
+        *,
+        failed: bool = False,
     ) -> None:
-        """Learn from one measurement."""
+        """Learn from one measurement, or from a failure, whose reward is not looked at."""
         row = inputs.encode([configuration])[0]
-        self.window.add(row, reward, configuration, context)
+        self.window.add(row, reward, configuration, context, failed=failed)
         self._since_fit += 1
         if len(self.window) >= 3 and self._since_fit >= len(self.window) / _FITS_PER_WINDOW:
             self._fit(inputs)
@@ -125,12 +131,14 @@ class Surrogate:
     def _measured(self, inputs: Inputs, columns: ContextColumns) -> Measurements:
         X, rewards = self.window.arrays()
         features = np.hstack([inputs.features(X), columns.rows[: len(X)]])
-        kept = ~fallen(rewards)
+        kept = ~self.window.fallen()
+        if not kept.any():
+            return Measurements.merged(features, np.zeros(len(X)))
         return Measurements.merged(features[kept], squashed(rewards[kept]))
 
     def _success(self) -> Success | None:
-        X, rewards = self.window.arrays()
-        failed = fallen(rewards)
+        X, _ = self.window.arrays()
+        failed = self.window.fallen()
         return Success(X, ~failed, self.success_scales) if failed.any() else None
 
     def _theta(self, model: GaussianProcess, names: Sequence[str]) -> Array:
@@ -142,9 +150,8 @@ class Surrogate:
         starts = [self._theta(model, names)]
         if len(self.window) <= _AFRESH_UNTIL and len(self.window) % _AFRESH_EVERY == 0:
             starts.append(model.prior_mean)
-        X, rewards = self.window.arrays()
-        failed = fallen(rewards)
+        failed = self.window.fallen()
         if failed.any():
-            self.success_scales = best_scales(X, ~failed)
+            self.success_scales = best_scales(self.window.arrays()[0], ~failed)
         theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
         self.hyperparameters.update(zip(names, map(float, theta), strict=True))

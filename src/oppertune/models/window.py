@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from oppertune.core.state import stateful
 from oppertune.core.values import Value
 from oppertune.errors import InvalidArgumentError
 from oppertune.models.inputs import Array
+from oppertune.models.success import fallen
+
+
+def has_failed(reward_data: object) -> bool:
+    """Whether a reward's data say that it stands for a failure: a mapping in which ``failed`` is true."""
+    return isinstance(reward_data, Mapping) and reward_data.get("failed") is True
 
 
 @stateful
@@ -29,6 +36,7 @@ class Window:
         rewards: as they came.
         configurations: the values that the rows encode.
         contexts: the data of the contexts they were measured in; None without.
+        failed: whether there was nothing to measure, so that the reward stands for a failure.
         count: how many were ever added.
 
     Raises:
@@ -44,6 +52,7 @@ class Window:
         self.rewards: list[float] = []
         self.configurations: list[dict[str, Value]] = []
         self.contexts: list[dict[str, Any] | None] = []
+        self.failed: list[bool] = []
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -54,6 +63,8 @@ class Window:
         reward: float,
         configuration: Mapping[str, Value],
         context: Mapping[str, Any] | None = None,
+        *,
+        failed: bool = False,
     ) -> None:
         """Take one measurement in."""
         self.count += 1
@@ -61,6 +72,7 @@ class Window:
         self.rewards.append(reward)
         self.configurations.append(dict(configuration))
         self.contexts.append(None if context is None else dict(context))
+        self.failed.append(failed)
         if len(self) > self.limit + self.limit // 8:
             self._cut()
 
@@ -72,6 +84,10 @@ class Window:
     def arrays(self) -> tuple[Array, Array]:
         """Rows and rewards."""
         return np.array(self.rows), np.array(self.rewards)
+
+    def fallen(self) -> npt.NDArray[np.bool_]:
+        """Which measurements failed, or fell off a cliff (:func:`oppertune.models.success.fallen`)."""
+        return fallen(np.array(self.rewards), np.array(self.failed, dtype=bool))
 
     def _cut(self) -> None:
         older = len(self) - self.limit // 2
@@ -85,3 +101,4 @@ class Window:
         self.rewards = [self.rewards[i] for i in order]
         self.configurations = [self.configurations[i] for i in order]
         self.contexts = [self.contexts[i] for i in order]
+        self.failed = [self.failed[i] for i in order]

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from oppertune.algorithms.bayesian_optimization import BayesianOptimization
 from oppertune.algorithms.bayesian_optimization.acquisition import log_expected_improvement
 from oppertune.algorithms.bayesian_optimization.candidates import fill_space, perturbed
+from oppertune.algorithms.bayesian_optimization.race import laps
 from oppertune.algorithms.uniform_random import UniformRandom
 from oppertune.core.space import Space
 from oppertune.core.values import Categorical, Integer, Real
@@ -182,3 +183,50 @@ def test_the_start_fills_the_space():
     gaps = [np.linalg.norm(a - b) for i, a in enumerate(taken) for b in taken[:i]]
     assert min(gaps) > 0.4
     assert fill_space(inputs, Space(parameters), np.zeros((0, 2)), rng).shape == (2,)
+
+
+def test_a_failure_teaches_where_and_not_how_well():
+    """Whatever number stands for a failure, the search goes the same way."""
+    recommended = []
+    for stand_in in (0.0, -1e9):
+        algorithm = BayesianOptimization([Real("x", 0.2, 0.0, 1.0)], random_seed=0)
+        failures = longest = streak = 0
+        for _ in range(30):
+            prediction, request_id = algorithm.predict()
+            failed = prediction["x"] > 0.7
+            failures += failed
+            streak = streak + 1 if failed else 0
+            longest = max(longest, streak)
+            reward = stand_in if failed else prediction["x"]
+            algorithm.set_reward(reward, request_id=request_id, reward_data={"failed": failed})
+        assert failures < 20
+        assert longest <= 2
+        recommended.append(algorithm.recommend()["x"])
+    assert recommended[0] == recommended[1]
+    assert 0.6 < recommended[0] <= 0.7
+
+
+def test_where_everything_fails_it_goes_on():
+    algorithm = BayesianOptimization(MIXED, random_seed=0)
+    for _ in range(12):
+        _, request_id = algorithm.predict()
+        algorithm.set_reward(0.0, request_id=request_id, reward_data={"failed": True})
+    assert algorithm.recommend() == {"x": 0.2, "n": 4, "mode": "a"}
+
+
+def test_a_budget_ends_with_a_race_of_the_best():
+    landscape = system_like(3, 5, "gaussian10")
+    algorithm = BayesianOptimization(landscape.parameters, random_seed=0, budget=50)
+    rng = np.random.default_rng(0)
+    tried = []
+    for _ in range(50):
+        prediction, _ = algorithm.predict()
+        tried.append(tuple(prediction.values()))
+        algorithm.set_reward(landscape.sample(prediction, rng))
+    before, race = tried[:44], tried[44:]
+    assert all(values in before for values in race)
+    assert len(set(race)) > 1
+    assert laps(50) == 6
+    assert laps(None) == laps(10) == 0
+    with pytest.raises(InvalidArgumentError):
+        BayesianOptimization(MIXED, budget=0)

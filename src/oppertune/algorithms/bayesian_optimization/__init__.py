@@ -8,6 +8,7 @@ black-box functions", 1998, eq. 15) over the best posterior mean, as rewards are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
 from oppertune.algorithms.bayesian_optimization.candidates import fill_space
+from oppertune.algorithms.bayesian_optimization.race import laps, worth_repeating
 from oppertune.algorithms.bayesian_optimization.search import most_worth_measuring
 from oppertune.core.types import Context
 from oppertune.core.values import Parameter, Value
@@ -22,7 +24,8 @@ from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.recommendation import best_measured, newest_contexts
-from oppertune.models.surrogate import Surrogate
+from oppertune.models.surrogate import Surrogate, View
+from oppertune.models.window import has_failed
 
 __all__ = ("BayesianOptimization",)
 
@@ -36,7 +39,8 @@ class BayesianOptimization(Algorithm):
     decides. Context features are dimensions of the kernel, so that what is learnt in one context helps in
     those like it. Predictions that wait for their rewards are taken to come out as expected, so that parallel
     ones differ. The model standardises rewards itself, which is why ``normalize_rewards`` makes no
-    difference.
+    difference. A ``reward_data`` of ``{"failed": True}`` says that nothing could be measured: that
+    teaches where things work and nothing about how well.
 
     Args:
         parameters: what to tune.
@@ -44,6 +48,7 @@ class BayesianOptimization(Algorithm):
         window: so many measurements the model is fitted to (see :class:`~oppertune.models.window.Window`),
             which bounds the cost of a round.
         n_candidates: configurations compared per prediction, about.
+        budget: how many measurements there will be; the last eighth of them tells the best few apart.
         normalize_rewards: accepted like everywhere.
         options: as in :class:`~oppertune.algorithms.base.Algorithm`.
 
@@ -64,16 +69,18 @@ class BayesianOptimization(Algorithm):
         n_initial: int | None = None,
         window: int = 400,
         n_candidates: int = 600,
+        budget: int | None = None,
         normalize_rewards: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(parameters, normalize_rewards=False, **options)
-        for what, value in (("n_initial", n_initial), ("n_candidates", n_candidates)):
+        for what, value in (("n_initial", n_initial), ("n_candidates", n_candidates), ("budget", budget)):
             if value is not None and value < 1:
                 raise InvalidArgumentError(f"{what} must be at least 1, not {value}")
         d = len(self.params)
         self._n_initial = min(max(3, 1 + d // 2), 8) if n_initial is None else n_initial
         self._n_candidates = n_candidates
+        self._budget = budget
         self._rng = np.random.default_rng(self._random_seed)
         self._surrogate = Surrogate(window)
 
@@ -89,8 +96,17 @@ class BayesianOptimization(Algorithm):
         else:
             here = tuning_request.context.data
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
-            row = most_worth_measuring(inputs, self._space, view, measured, self._n_candidates, self._rng)
+            row = self._row(inputs, view, measured, self._surrogate.window.count + len(pending))
         return _PredictResponse(inputs.decode(row))
+
+    def _row(self, inputs: Inputs, view: View, measured: Array, round_: int) -> Array:
+        fallen = self._surrogate.window.fallen()
+        standing = np.unique(measured[~fallen], axis=0)
+        to_go = math.inf if self._budget is None else self._budget - round_
+        if 0 < to_go <= laps(self._budget) and len(standing):
+            return worth_repeating(view, standing, round_, self._rng)
+        falls = int(fallen[-10:].sum())
+        return most_worth_measuring(inputs, self._space, view, measured, self._n_candidates, self._rng, falls)
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
         if tuning_request.reward is not None:
@@ -99,6 +115,7 @@ class BayesianOptimization(Algorithm):
                 tuning_request.prediction,
                 tuning_request.reward,
                 tuning_request.context.data,
+                failed=has_failed(tuning_request.reward_data),
             )
 
     @property

@@ -13,14 +13,21 @@ from oppertune.models.surrogate import View
 _CENTRES = 4
 _COLUMNS_MOVED = 3.0
 _REPAIRED = 40
-_CAUTION = 1.5
-"""A fall teaches less than a measurement of the same promise, so it counts more than its probability."""
+_CAUTION, _MORE_PER_FALL = 1.5, 2.0
+"""A fall teaches less than a measurement of the same promise, so it counts more than its probability; and the
+classifier was too hopeful where some of the latest measurements fell."""
 _UNSAFE = 10.0
 _LEAST_GAIN, _LEAST_GAIN_IN_NOISE = 0.1, 0.5
 
 
 def most_worth_measuring(
-    inputs: Inputs, space: Space, view: View, measured: Array, n: int, rng: np.random.Generator
+    inputs: Inputs,
+    space: Space,
+    view: View,
+    measured: Array,
+    n: int,
+    rng: np.random.Generator,
+    recent_falls: int = 0,
 ) -> Array:
     """The row of the highest log expected improvement among about ``n`` candidates.
 
@@ -37,7 +44,9 @@ def most_worth_measuring(
         measured: rows that were measured, in any context.
         n: size of the search.
         rng: source of candidates.
+        recent_falls: how many of the latest ten measurements fell off a cliff.
     """
+    caution = _CAUTION * _MORE_PER_FALL**recent_falls
     measured = np.unique(measured, axis=0)
     # Beyond a cliff the mean is an extrapolation.
     means = view.mean(measured) - _UNSAFE * np.maximum(0.5 - view.success(measured), 0.0)
@@ -46,7 +55,7 @@ def most_worth_measuring(
 
     def worth(rows: Array) -> Array:
         chance = np.log(view.success(rows) + 1e-12)
-        return log_expected_improvement(*view.predict(rows), goal) + _CAUTION * chance
+        return log_expected_improvement(*view.predict(rows), goal) + caution * chance
 
     wide, fine = np.clip(0.5 * view.lengths, 0.05, 0.3), np.clip(0.1 * view.lengths, 0.01, 0.05)
     share = min(1.0, _COLUMNS_MOVED / measured.shape[1])
