@@ -35,6 +35,7 @@ _JITTER = 1e-8
 _BOUNDS = {
     "scale": (-5.0, 5.0),
     "penalty": (-6.0, 4.0),
+    "context": (-6.0, 4.0),
     "effect": (-9.0, 3.0),
     "smoothness": (-3.0, 1.0),
     "signal": (-5.0, 5.0),
@@ -48,6 +49,7 @@ class Prior(NamedTuple):
     Attributes:
         scale: of a length scale where there is one dimension; log sqrt(d) is added for d.
         penalty: of a category's penalty.
+        context: of the penalty of a context's category, lower since contexts have much in common.
         effect: of the variance of what a parameter does by itself; shared among d parameters.
         smoothness: of the length scale of these effects, one for all.
         signal: of s^2.
@@ -56,6 +58,7 @@ class Prior(NamedTuple):
 
     scale: tuple[float, float] = (math.log(0.2), 0.7)
     penalty: tuple[float, float] = (math.log(0.5), 1.0)
+    context: tuple[float, float] = (math.log(0.15), 1.0)
     effect: tuple[float, float] = (math.log(0.5), 1.5)
     smoothness: tuple[float, float] = (math.log(0.3), 0.5)
     signal: tuple[float, float] = (0.0, 1.0)
@@ -118,7 +121,8 @@ class GaussianProcess:
         growth = 0.5 * math.log(max(self._d, 1))
         self._effects = AdditiveKernel(sizes[: self._d])
         self._n_columns = len(sizes)
-        kinds = ["penalty" if size else "scale" for size in sizes]
+        kinds = ["penalty" if size else "scale" for size in sizes[: self._d]]
+        kinds += ["context" if size else "scale" for size in sizes[self._d :]]
         kinds += ["effect"] * self._d + ["smoothness", "signal", "noise"]
         self.prior_mean = np.array([getattr(prior, kind)[0] for kind in kinds])
         self.prior_mean[: self._d] += np.where(sizes[: self._d] == 0, growth, -growth)
