@@ -19,6 +19,7 @@ from oppertune.models.kernels import squared_distances
 
 _ITERATIONS = 20
 _PRIOR_MEAN = 1.0
+_OF_A_KIND = 80
 _LEAST_FALL = 1.8
 """On the logarithm, that is to a sixth."""
 
@@ -79,6 +80,8 @@ class Success:
     """
 
     def __init__(self, X: Array, succeeded: Flags, scales: Scales = DEFAULT_SCALES) -> None:
+        from scipy.linalg import cho_solve
+
         self._X = X
         self._linear, self._smooth = scales
         y = np.where(succeeded, 1.0, -1.0)
@@ -88,10 +91,10 @@ class Success:
         for _ in range(_ITERATIONS):  # Newton's method, algorithm 3.1
             p, root, L = _curvature(latent, K)
             b = root * root * latent + 0.5 * (y + 1.0) - p
-            a = b - root * np.linalg.solve(L.T, np.linalg.solve(L, root * (K @ b)))
+            a = b - root * cho_solve((L, True), root * (K @ b), check_finite=False)
             step = K @ a - latent
             latent = latent + step
-            if float(np.max(np.abs(step))) < 1e-4:
+            if float(np.max(np.abs(step))) < 1e-3:
                 break
         p, self._root, self._L = _curvature(latent, K)
         self._slope = 0.5 * (y + 1.0) - p
@@ -118,6 +121,12 @@ class Success:
         smooth = np.exp(-0.5 * squared_distances(self._X / length, X / length))
         kernel: Array = self._linear * linear + self._smooth * smooth
         return kernel
+
+
+def telling(succeeded: Flags) -> npt.NDArray[np.int64]:
+    """The rows that a classifier is fitted to: the newest of either kind, which bounds what it costs."""
+    kinds = (np.flatnonzero(succeeded)[-_OF_A_KIND:], np.flatnonzero(~succeeded)[-_OF_A_KIND:])
+    return np.sort(np.concatenate(kinds))
 
 
 def best_scales(X: Array, succeeded: Flags) -> Scales:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from oppertune.core.state import stateful
 from oppertune.core.values import Value
 from oppertune.models.contexts import ContextColumns, ContextData, encode_contexts
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
-from oppertune.models.success import DEFAULT_SCALES, Success, best_scales
+from oppertune.models.success import DEFAULT_SCALES, Success, best_scales, telling
 from oppertune.models.targets import squashed
 from oppertune.models.window import Window
 
-_FITS_PER_WINDOW = 15
+_FITS_PER_WINDOW = 12
 _AFRESH_UNTIL, _AFRESH_EVERY = 60, 4
 
 
@@ -67,7 +68,7 @@ class Surrogate:
     """A Gaussian process over a bounded window of measurements, with its hyperparameters by name.
 
     Names, because columns come and go with the contexts. Hyperparameters are fitted anew after every
-    fifteenth part of the window, so that their cost per measurement grows with the square of the window and
+    twelfth part of the window, so that their cost per measurement grows with the square of the window and
     not with the cube. Among the first sixty measurements every fourth starts a fit from the prior's mean as
     well, which finds the way out of an early misjudgement.
 
@@ -137,9 +138,16 @@ class Surrogate:
         return Measurements.merged(features[kept], squashed(rewards[kept]))
 
     def _success(self) -> Success | None:
-        X, _ = self.window.arrays()
-        failed = self.window.fallen()
-        return Success(X, ~failed, self.success_scales) if failed.any() else None
+        told = self._told_apart()
+        return None if told is None else Success(*told, self.success_scales)
+
+    def _told_apart(self) -> tuple[Array, npt.NDArray[np.bool_]] | None:
+        """Rows that succeeded and rows that did not; None where all did."""
+        succeeded = ~self.window.fallen()
+        if succeeded.all():
+            return None
+        rows = telling(succeeded)
+        return self.window.arrays()[0][rows], succeeded[rows]
 
     def _theta(self, model: GaussianProcess, names: Sequence[str]) -> Array:
         means = model.prior_mean
@@ -150,8 +158,8 @@ class Surrogate:
         starts = [self._theta(model, names)]
         if len(self.window) <= _AFRESH_UNTIL and len(self.window) % _AFRESH_EVERY == 0:
             starts.append(model.prior_mean)
-        failed = self.window.fallen()
-        if failed.any():
-            self.success_scales = best_scales(self.window.arrays()[0], ~failed)
+        told = self._told_apart()
+        if told is not None:
+            self.success_scales = best_scales(*told)
         theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
         self.hyperparameters.update(zip(names, map(float, theta), strict=True))

@@ -67,7 +67,7 @@ class BayesianOptimization(Algorithm):
         self,
         parameters: Iterable[Parameter | Mapping[str, Any]],
         n_initial: int | None = None,
-        window: int = 400,
+        window: int = 300,
         n_candidates: int = 600,
         budget: int | None = None,
         normalize_rewards: bool = False,
