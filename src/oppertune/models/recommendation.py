@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from oppertune.core.values import Value
 from oppertune.models.contexts import ContextData
-from oppertune.models.inputs import Inputs
+from oppertune.models.inputs import Array, Inputs
 from oppertune.models.surrogate import Surrogate
 
 MAX_CONTEXTS = 10
+_OFTEN = 0.2
 
 
 def newest_contexts(surrogate: Surrogate) -> list[ContextData]:
@@ -36,6 +38,14 @@ def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[Conte
     rows, _ = surrogate.window.arrays()
     views = surrogate.views(inputs, contexts)
     means = np.sum([view.mean(rows) for view in views], axis=0)
-    # What fell off a cliff is known by its own reward, whatever the model expects there.
-    means[surrogate.window.fallen()] = -np.inf
+    means[_unreliable(rows, surrogate.window.fallen())] = -np.inf
     return dict(surrogate.window.configurations[int(means.argmax())])
+
+
+def _unreliable(rows: Array, fallen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Rows at which a fifth of the measurements or more fell, whatever the model expects of the others."""
+    _, which = np.unique(rows, axis=0, return_inverse=True)
+    which = which.ravel()
+    share: npt.NDArray[np.float64] = np.bincount(which, fallen) / np.bincount(which)
+    unreliable: npt.NDArray[np.bool_] = share[which] >= _OFTEN
+    return unreliable

@@ -230,3 +230,11 @@ def test_a_budget_ends_with_a_race_of_the_best():
     assert laps(None) == laps(10) == 0
     with pytest.raises(InvalidArgumentError):
         BayesianOptimization(MIXED, budget=0)
+
+
+def test_what_mostly_falls_is_not_recommended_for_its_one_success():
+    algorithm = BayesianOptimization([Integer("n", 0, 0, 3)], random_seed=0)
+    surrogate, inputs = algorithm._surrogate, Inputs(algorithm.params)
+    for n, reward in [(0, 3.1), (1, 3.2), (0, 3.3), (1, 3.1), (2, 3.4)] * 2 + [(2, 0.3)] * 6:
+        surrogate.add(inputs, {"n": n}, reward)
+    assert algorithm.recommend()["n"] != 2
