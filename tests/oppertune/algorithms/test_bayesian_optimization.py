@@ -10,13 +10,13 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from oppertune.algorithms.bayesian_optimization import BayesianOptimization
-from oppertune.algorithms.bayesian_optimization.acquisition import log_expected_improvement
 from oppertune.algorithms.bayesian_optimization.candidates import fill_space, perturbed
 from oppertune.algorithms.bayesian_optimization.race import laps
 from oppertune.algorithms.uniform_random import UniformRandom
 from oppertune.core.space import Space
 from oppertune.core.values import Categorical, Integer, Real
 from oppertune.errors import InvalidArgumentError
+from oppertune.models.acquisition import log_expected_improvement
 from oppertune.models.inputs import Inputs
 from oppertune.testing.contract import AlgorithmContract
 from oppertune.testing.landscapes import quadratic, system_like

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from oppertune.algorithms.bayesian_optimization.acquisition import log_expected_improvement
 from oppertune.algorithms.bayesian_optimization.candidates import perturbed
 from oppertune.core.space import Space
+from oppertune.models.acquisition import log_expected_improvement
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.surrogate import View
 

@@ -1,4 +1,4 @@
-"""What a measurement is worth: the logarithm of its expected improvement, exact where that underflows."""
+"""What a trial may gain, for whoever searches over a model: exact also where improvement is very unlikely."""
 
 from __future__ import annotations
 
