@@ -2,6 +2,7 @@
 
 import io
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ MIXED = (
     Integer("n", 10, 1, 1000, log=True),
     Categorical("d", "u", ("u", "v")),
 )
+
+Classical = partial(PPO, model_based=False)
 
 
 def differences(function, arrays, h=1e-6):
@@ -60,7 +63,7 @@ def test_the_network_backwards():
     ids=["policy", "value", "entropy", "all"],
 )
 def test_the_loss_backwards(parameters, parts):
-    algorithm = PPO(
+    algorithm = Classical(
         parameters, net_arch=(5, 4), state_features=("load",), random_seed=1, log_std_init=-0.3, **parts
     )
     rng = np.random.default_rng(2)
@@ -195,7 +198,7 @@ def test_it_learns_a_quadratic_bandit():
 
 def _bandit(parameters, seed, **options):
     settings = {"n_steps": 32, "batch_size": 32, "learning_rate": 1e-2, "max_steps_per_episode": 1, **options}
-    return PPO(parameters, random_seed=seed, **settings)
+    return Classical(parameters, random_seed=seed, **settings)
 
 
 def test_it_learns_what_depends_on_the_context():
@@ -214,7 +217,7 @@ def test_it_starts_where_the_host_is():
     parameters = [Real("x", 0.9, 0.0, 1.0), Categorical("c", "b", ("a", "b", "c", "d"))]
 
     def drawn(**options):
-        algorithm = PPO(parameters, random_seed=0, log_std_init=-2.0, **options)
+        algorithm = Classical(parameters, random_seed=0, log_std_init=-2.0, **options)
         return [algorithm.predict(fresh=True).prediction for _ in range(300)]
 
     here, middle = drawn(), drawn(start_at_default=False)
@@ -226,7 +229,7 @@ def test_it_starts_where_the_host_is():
 
 @pytest.mark.parametrize(("n_steps", "batch_size", "per_rollout"), [(8, 4, 6), (8, 64, 3), (7, 3, 9)])
 def test_when_it_learns(n_steps, batch_size, per_rollout):
-    algorithm = PPO(MIXED, n_steps=n_steps, batch_size=batch_size, n_epochs=3, random_seed=0)
+    algorithm = Classical(MIXED, n_steps=n_steps, batch_size=batch_size, n_epochs=3, random_seed=0)
     for i in range(2 * n_steps + 1):
         rollouts = i // n_steps
         assert (algorithm.rollouts, algorithm.gradient_steps) == (rollouts, rollouts * per_rollout)
@@ -235,7 +238,7 @@ def test_when_it_learns(n_steps, batch_size, per_rollout):
 
 
 def test_the_seeds_settings_take_no_step_in_a_short_run():
-    algorithm = PPO(MIXED, random_seed=0)
+    algorithm = Classical(MIXED, random_seed=0)
     run(algorithm, lambda p, _: p["x"], 200)
     assert algorithm.gradient_steps == 0
     assert (algorithm.n_steps, algorithm.batch_size, algorithm.n_epochs, algorithm.gamma) == (
@@ -247,7 +250,7 @@ def test_the_seeds_settings_take_no_step_in_a_short_run():
 
 
 def test_stale_transitions_and_missing_features():
-    algorithm = PPO(MIXED, n_steps=4, state_features=("cpu", "io"), random_seed=0)
+    algorithm = Classical(MIXED, n_steps=4, state_features=("cpu", "io"), random_seed=0)
     requests = [algorithm.predict({"cpu": 0.1 * i, "job": "x"}, fresh=True) for i in range(12)]
     for i, (_, request_id) in enumerate(reversed(requests)):
         algorithm.set_reward(float(i), request_id=request_id)
@@ -256,7 +259,9 @@ def test_stale_transitions_and_missing_features():
 
 
 def test_saved_in_the_middle_of_a_rollout():
-    algorithm = PPO(MIXED, n_steps=8, batch_size=4, n_epochs=2, random_seed=0, constraints=["n >= 100 * x"])
+    algorithm = Classical(
+        MIXED, n_steps=8, batch_size=4, n_epochs=2, random_seed=0, constraints=["n >= 100 * x"]
+    )
     run(algorithm, lambda p, _: p["x"], 13, lambda i: {"cpu": i / 13})
     file = io.BytesIO()
     algorithm.save(file)
@@ -273,4 +278,4 @@ def test_saved_in_the_middle_of_a_rollout():
 )
 def test_options_out_of_range(wrong):
     with pytest.raises(InvalidArgumentError):
-        PPO(MIXED, **wrong)
+        Classical(MIXED, **wrong)

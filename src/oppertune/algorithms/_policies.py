@@ -51,6 +51,9 @@ class ActionHeads:
         self.n_numbers = len(self.numbers)
         self.n_outputs = int(edges[-1])
         self.n_actions = len(self.numbers) + len(self.categoricals)
+        is_category = [isinstance(p, Categorical) for p in parameters]
+        self._columns = np.argsort(is_category, kind="stable")
+        self._n_categories = np.array([p.n_categories for p in self.categoricals], dtype=np.float64)
 
     def default_bias(self) -> Array:
         """Outputs whose mean is the parameters' own values; a category of one's own has probability 1/2."""
@@ -70,6 +73,45 @@ class ActionHeads:
             reached = np.searchsorted(np.cumsum(p), rng.random() * p.sum(), side="right")
             action[self.n_numbers + i] = min(int(reached), len(p) - 1)
         return action
+
+    def draw(self, rng: np.random.Generator, outputs: Array, log_std: Array) -> Array:
+        """One action per row of outputs, shape (n, n_actions)."""
+        n, k = len(outputs), self.n_numbers
+        actions = np.empty((n, self.n_actions))
+        actions[:, :k] = outputs[:, :k] + np.exp(log_std) * rng.normal(size=(n, k))
+        for i, where in enumerate(self.slices):
+            # The largest of Gumbel-perturbed logits is a draw from their softmax (Gumbel, 1954).
+            perturbed = outputs[:, where] + rng.gumbel(size=(n, where.stop - where.start))
+            actions[:, k + i] = perturbed.argmax(axis=1)
+        return actions
+
+    def uniform(self, rng: np.random.Generator, n: int) -> Array:
+        """``n`` actions from anywhere in the space, shape (n, n_actions)."""
+        u = rng.random((n, self.n_actions))
+        k = self.n_numbers
+        return np.hstack([2.0 * u[:, :k] - 1.0, np.floor(u[:, k:] * self._n_categories)])
+
+    def preferred(self, outputs: Array) -> Array:
+        """The most probable action, shape (n_actions,), within the bounds; outputs of shape (n_outputs,)."""
+        categories = [float(outputs[where].argmax()) for where in self.slices]
+        return np.concatenate([np.clip(outputs[: self.n_numbers], -1.0, 1.0), categories])
+
+    def of_units(self, units: Array) -> Array:
+        """The action, shape (n_actions,), that means these positions in [0, 1], one per parameter."""
+        ordered = units[self._columns]
+        k = self.n_numbers
+        return np.concatenate([2.0 * ordered[:k] - 1.0, np.floor(ordered[k:] * self._n_categories)])
+
+    def units(self, actions: Array) -> Array:
+        """Actions as positions in [0, 1], one column per parameter in declaration order."""
+        units = np.empty_like(actions)
+        units[:, self._columns] = np.hstack(
+            [
+                np.clip((actions[:, : self.n_numbers] + 1.0) / 2.0, 0.0, 1.0),
+                (actions[:, self.n_numbers :] + 0.5) / self._n_categories,
+            ]
+        )
+        return units
 
     def values(self, action: Array) -> dict[str, Value]:
         """The configuration that an action means; numbers are clipped to [-1, 1] for it."""

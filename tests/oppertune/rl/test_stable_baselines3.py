@@ -81,8 +81,9 @@ def test_updates_of_ddpg():
 def test_a_full_update_of_ppo():
     n, episode, gamma, lam = 48, 8, 0.9, 0.95
     algorithm = PPO(
-        PARAMETERS, state_features=("a",), n_steps=n, batch_size=n, n_epochs=3, gamma=gamma, gae_lambda=lam,
-        learning_rate=1e-3, ent_coef=0.01, max_steps_per_episode=episode, net_arch=(16, 16), random_seed=0,
+        PARAMETERS, model_based=False, state_features=("a",), n_steps=n, batch_size=n, n_epochs=3,
+        gamma=gamma, gae_lambda=lam, learning_rate=1e-3, ent_coef=0.01, max_steps_per_episode=episode,
+        net_arch=(16, 16), random_seed=0,
     )  # fmt: skip
     model = sb3.PPO(
         "MlpPolicy", Box(3), n_steps=n, batch_size=n, n_epochs=3, gamma=gamma, gae_lambda=lam,

@@ -145,7 +145,14 @@ class TorchPPO:
 @pytest.mark.parametrize("parameters", [NUMBERS, MIXED, MIXED[2:]], ids=["numbers", "mixed", "categories"])
 @pytest.mark.parametrize("ent_coef", [0.0, 0.02])
 def test_the_loss_of_ppo(parameters, ent_coef):
-    algorithm = PPO(parameters, state_features=("load",), random_seed=1, ent_coef=ent_coef, log_std_init=-0.3)
+    algorithm = PPO(
+        parameters,
+        model_based=False,
+        state_features=("load",),
+        random_seed=1,
+        ent_coef=ent_coef,
+        log_std_init=-0.3,
+    )
     rng = np.random.default_rng(2)
     for weights in algorithm._weights():
         weights += 0.1 * rng.normal(size=weights.shape)
@@ -184,7 +191,13 @@ def test_full_updates_of_ppo():
     """Three rollouts of ours, each learnt by torch as well, with the same transitions and minibatches."""
     settings = {"n_steps": 24, "batch_size": 10, "n_epochs": 4, "learning_rate": 1e-3, "gamma": 0.9}
     algorithm = PPO(
-        MIXED, state_features=("load",), random_seed=4, max_steps_per_episode=6, ent_coef=0.01, **settings
+        MIXED,
+        model_based=False,
+        state_features=("load",),
+        random_seed=4,
+        max_steps_per_episode=6,
+        ent_coef=0.01,
+        **settings,
     )
     other = TorchPPO(algorithm, MIXED)
     batches = np.random.default_rng()
