@@ -15,7 +15,9 @@ from support_spaces import spaces
 
 # Small enough that the laws see learning and not only waiting.
 FEATURES = [{"name": "load"}, {"name": "time", "values": ("day", "night")}]
+SMALL = {"n_steps": 6, "batch_size": 4, "n_epochs": 2, "net_arch": (8, 8)}
 SETTINGS = {
+    "auto": [{}, {"budget": 30}, {"features": FEATURES}],
     "autoscope": [
         {"features": FEATURES},
         {"features": FEATURES, "initial_predicates": "random", "height": 2},
@@ -24,7 +26,10 @@ SETTINGS = {
     "bluefin": [{}, {"feedback": 2}, {"feedback": 2, "eta_decay_rate": 0.05, "optimizer": "sgd"}],
     "ddpg": [{"hidden_width": 8, "batch_size": 6, "learn_loop_count": 2}],
     "hybrid_solver": [{}, {"numerical_algorithm_args": {"feedback": 2}}],
-    "ppo": [{"n_steps": 6, "batch_size": 4, "n_epochs": 2, "net_arch": (8, 8), "max_steps_per_episode": 4}],
+    "ppo": [
+        {"batch_size": 16, "n_epochs": 1, "net_arch": (8, 8)},
+        {**SMALL, "model_based": False, "max_steps_per_episode": 4},
+    ],
 }
 
 
@@ -38,7 +43,7 @@ def is_there(name):
 NAMES = sorted({entry: name for name, entry in ALGORITHMS.items() if is_there(name)}.values())
 CASES = [(name, options) for name in NAMES for options in SETTINGS.get(name, [{}])]
 # Each of these runs for minutes otherwise.
-SLOW = {"bayesian_optimization": 2}
+SLOW = {"ppo": 2, "bayesian_optimization": 2, "auto": 3}
 
 
 def some(name):

@@ -27,6 +27,7 @@ ENTRY_POINTS = "oppertune.algorithms"
 """The group of entry points under which installed packages offer algorithms."""
 
 ALGORITHMS: dict[str, str | type[Algorithm]] = {
+    "auto": "oppertune.algorithms.auto:Auto",
     "autoscope": "oppertune.algorithms.autoscope:AutoScope",
     "bayesian_optimization": "oppertune.algorithms.bayesian_optimization:BayesianOptimization",
     "bluefin": "oppertune.algorithms.bluefin:BlueFin",
@@ -36,6 +37,7 @@ ALGORITHMS: dict[str, str | type[Algorithm]] = {
     "hopt": "oppertune.algorithms.tpe:TPE",
     "hybrid_solver": "oppertune.algorithms.hybrid_solver:HybridSolver",
     "identity": "oppertune.algorithms.identity:Identity",
+    "long_run": "oppertune.algorithms.long_run:LongRun",
     "ppo": "oppertune.algorithms.ppo:PPO",
     "slates": "oppertune.algorithms.slates:Slates",
     "tpe": "oppertune.algorithms.tpe:TPE",
