@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from tactician.outcomes import Configuration
-from tactician.ports import BenchmarkRun, Place
+from tactician.pacing.series import Series
+from tactician.ports import BenchmarkRun, Place, Watch
+from tactician.simulated.intervals import Intervals
 from tactician.simulated.surfaces import Surface
 
 
@@ -47,6 +49,9 @@ class SimulatedBenchmark:
         maximize: whether more is better.
         seconds: what a run is said to take.
         random_seed: of the noise.
+        intervals: what a run is made of; without them it is one number, whatever its length.
+        streams: whether the intervals are reported while the run lasts.
+        cut_warmup: whether warm-up is left out of the value.
     """
 
     def __init__(
@@ -56,22 +61,49 @@ class SimulatedBenchmark:
         maximize: bool = True,
         seconds: float = 10.0,
         random_seed: int | None = None,
+        intervals: Intervals | None = None,
+        streams: bool = False,
+        cut_warmup: bool = True,
     ) -> None:
         self._surface = surface
         self._maximize = maximize
         self._seconds = seconds
         self._rng = np.random.default_rng(random_seed)
+        self._intervals = intervals
+        self._streams = streams
+        self._cut_warmup = cut_warmup
         self.runs = 0
 
-    def run(self, configuration: Configuration) -> BenchmarkRun:
-        """Return one noisy value."""
+    def run(
+        self, configuration: Configuration, watch: Watch | None = None, share: float = 1.0
+    ) -> BenchmarkRun:
+        """Return one noisy value, or what a watched run came to."""
         self.runs += 1
+        seconds = self._seconds * share
         value = self._surface.sample(configuration, self._rng, self.runs)
         if value is None:
-            return BenchmarkRun(
-                None, "", self._maximize, {}, self._seconds, "the simulated workload failed here"
-            )
-        return BenchmarkRun(value, "simulated", self._maximize, {"simulated": value}, self._seconds)
+            return BenchmarkRun(None, "", self._maximize, {}, seconds, "the simulated workload failed here")
+        if self._intervals is not None:
+            return self._in_intervals(value, self._intervals, watch if self._streams else None, share)
+        return BenchmarkRun(value, "simulated", self._maximize, {"simulated": value}, seconds)
+
+    def _in_intervals(
+        self, level: float, intervals: Intervals, watch: Watch | None, share: float
+    ) -> BenchmarkRun:
+        values = level * intervals.draw(self._rng, share)
+        each_s = self._seconds / intervals.count
+        series = Series()
+        for number, value in enumerate(values.tolist(), start=1):
+            series.add(number * each_s, value)
+            if watch is not None and watch(number * each_s, value):
+                ran = number * each_s
+                return BenchmarkRun(None, "simulated", self._maximize, {}, ran, "stopped", stopped=True)
+        kept = series.kept(cut=self._cut_warmup and self._streams)
+        value = float(values.mean()) * kept.factor
+        metrics = {"simulated": value, **(kept.metrics if self._streams else {})}
+        notes = (kept.note,) if kept.note and self._streams else ()
+        ran = len(values) * each_s
+        return BenchmarkRun(value, "simulated", self._maximize, metrics, ran, notes=notes)
 
     def reseed(self, seed: int) -> None:
         """Begin the noise anew."""
@@ -101,6 +133,10 @@ class SimulatedMonitor:
 
     def start(self) -> None:
         """Begin the interval."""
+
+    def so_far(self) -> dict[str, float]:
+        """Return what a machine looks like that is neither calmer nor busier than usual."""
+        return {"io_wait": 0.025, "memory_pressure": 0.0}
 
     def stop(self) -> dict[str, float]:
         """Return plausible shares."""

@@ -1,4 +1,4 @@
-"""Runs the workload's command once and reads the metric out of what it printed."""
+"""Runs the workload's command once and reads the metric out of what it printed, also while it runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from oppertune.core.values import Value
 from tactician.errors import BenchmarkError, TacticianError
 from tactician.experiment import Experiment
 from tactician.outcomes import Configuration
-from tactician.ports import BenchmarkRun, Journal
+from tactician.pacing.series import Series
+from tactician.ports import BenchmarkRun, Journal, Watch
 from tactician.system import command
 from tactician.system.parsers import MetricNotFoundError, find_metric, parse_output
+from tactician.system.parsers.progress import ProgressReader
 
 # Not ${name}: that is a variable of the shell.
 _BRACES = re.compile(r"(?<!\$)\{([^{}]*)\}")
 _TAIL = 2000
 _NOT_FOUND = 127
 _SETUP_SECONDS = 600.0
+_CLOCKS_APART = 2.0
 
 
 class CommandBenchmark:
@@ -37,24 +40,28 @@ class CommandBenchmark:
         self._marker = marker
         self._netns = netns
 
-    def run(self, configuration: Configuration) -> BenchmarkRun:
+    def run(
+        self, configuration: Configuration, watch: Watch | None = None, share: float = 1.0
+    ) -> BenchmarkRun:
         """Run once. Whatever goes wrong is told in ``problem``."""
         workload = self._experiment.workload
+        progress = _Progress(self._experiment, watch)
         try:
             result = command.run(
-                render(self._experiment, configuration),
+                render(self._experiment, configuration, share),
                 timeout_s=workload.timeout_s,
                 marker=self._marker,
                 environment={**workload.environment, **_variables(self._experiment, configuration)},
                 netns=self._netns,
                 on_started=lambda pid: self._journal.process_started(pid, self._marker),
                 on_ended=self._journal.process_ended,
+                on_line=progress.take,
             )
         except OSError as error:
             if isinstance(error, TacticianError):
                 raise
             return _void(0.0, f"the benchmark could not be started: {error.strerror}", "")
-        return self._judge(result)
+        return self._judge(result, progress.series)
 
     def setup(self) -> None:
         """Run the setup command. Raises BenchmarkError with what it said."""
@@ -77,9 +84,14 @@ class CommandBenchmark:
             line, timeout_s=_SETUP_SECONDS, environment=workload.environment, netns=self._netns
         )
 
-    def _judge(self, result: command.Result) -> BenchmarkRun:
+    def _judge(self, result: command.Result, series: Series) -> BenchmarkRun:
         text = result.stdout if result.stderr == "" else f"{result.stdout}\n{result.stderr}"
         tail = _tail(text)
+        if result.stopped:
+            # It was cut off and so has no result, but what it said until then may be that it failed.
+            problems = parse_output(text).problems
+            why = "; ".join(problems) or "enough was seen"
+            return _void(result.seconds, why, tail)._replace(stopped=not problems)
         if result.timed_out:
             limit = self._experiment.workload.timeout_s
             return _void(result.seconds, f"the benchmark was ended after {limit:g} s without finishing", tail)
@@ -98,28 +110,64 @@ class CommandBenchmark:
             return _void(result.seconds, f"{found.name} is {found.value}, which is no measurement", tail)
         goal = self._experiment.metric.goal or found.direction or "maximize"
         metrics = {metric.name: metric.value for metric in output.metrics if math.isfinite(metric.value)}
+        kept = series.kept(cut=self._experiment.pacing.cut_warmup)
         return BenchmarkRun(
-            found.value, found.unit, goal == "maximize", metrics, result.seconds, output_tail=tail
+            found.value * kept.factor,
+            found.unit,
+            goal == "maximize",
+            {**metrics, **kept.metrics},
+            result.seconds,
+            output_tail=tail,
+            notes=(kept.note,) if kept.note else (),
         )
 
 
-def render(experiment: Experiment, configuration: Configuration) -> str:
+class _Progress:
+    """Reads the intervals of one run out of its lines, and passes them on."""
+
+    def __init__(self, experiment: Experiment, watch: Watch | None) -> None:
+        self.series = Series()
+        self._reader = ProgressReader(experiment.metric, experiment.workload.progress_pattern)
+        self._watch = watch
+        self._own_clock: bool | None = None
+
+    def take(self, line: str, elapsed_s: float) -> bool:
+        """Take a line, and say whether the run may end."""
+        interval = self._reader.read(line)
+        if interval is None:
+            return False
+        seconds = interval.seconds
+        if self._own_clock is None:
+            # It may not say, or say what time of day it is; then our clock is the better one.
+            self._own_clock = seconds is not None and seconds <= elapsed_s + _CLOCKS_APART
+        if seconds is None or not self._own_clock:
+            seconds = elapsed_s
+        self.series.add(seconds, interval.value)
+        return self._watch is not None and self._watch(seconds, interval.value)
+
+
+def render(experiment: Experiment, configuration: Configuration, share: float = 1.0) -> str:
     """Return the command with ``{duration}`` and the arguments' values in place, shell-quoted.
 
-    Everything else in braces stays as it is: shells and awk have braces of their own.
+    Everything else in braces stays as it is: shells and awk have braces of their own. ``share`` is of the
+    duration, which stays a whole number where it was one.
     """
     arguments: dict[str, Value] = {
         tuned.name: configuration[tuned.name] for tuned in experiment.parameters if tuned.kind == "argument"
     }
     duration = experiment.workload.duration_s
     if duration is not None:
-        arguments.setdefault("duration", duration)
+        arguments.setdefault("duration", duration if share == 1.0 else _shortened(duration, share))
 
     def replaced(match: re.Match[str]) -> str:
         name = match[1]
         return shlex.quote(_plain(arguments[name])) if name in arguments else match[0]
 
     return _BRACES.sub(replaced, experiment.workload.command)
+
+
+def _shortened(duration: float, share: float) -> float:
+    return max(1, round(duration * share)) if float(duration).is_integer() else duration * share
 
 
 def _variables(experiment: Experiment, configuration: Configuration) -> dict[str, str]:

@@ -23,6 +23,7 @@ _PASSED_PREFIXES = ("PG", "MYSQL_", "REDISCLI_")
 # moment exists in which a benchmark runs and nobody knows whom to end.
 _GATE = 'read -r word || exit 125; exec /bin/sh -c "$1" </dev/null'
 _QUIET_S = 0.3
+_LONGEST_LINE = 1 << 16
 
 
 class Result(NamedTuple):
@@ -34,6 +35,7 @@ class Result(NamedTuple):
         seconds: wall clock.
         timed_out: the time limit ended it.
         stayed: processes that were still there after the command had ended, and were ended too.
+        stopped: the reader of its lines had seen enough, and it was ended.
     """
 
     status: int
@@ -42,6 +44,11 @@ class Result(NamedTuple):
     seconds: float
     timed_out: bool
     stayed: int
+    stopped: bool = False
+
+
+ReadLine = Callable[[str, float], bool]
+"""Takes a line and the seconds since the command began; True ends the command."""
 
 
 def run(
@@ -53,6 +60,7 @@ def run(
     netns: str = "",
     on_started: Callable[[int], None] | None = None,
     on_ended: Callable[[int], None] | None = None,
+    on_line: ReadLine | None = None,
 ) -> Result:
     """Run a shell command to its end, and leave nothing of it behind.
 
@@ -64,20 +72,14 @@ def run(
         netns: network namespace to run in; needs nsenter(1).
         on_started: told the pid before the command begins; if it raises, nothing was run.
         on_ended: told the pid when the group is gone.
+        on_line: given every line of both streams as it comes; it may end the command.
 
     Raises:
         OSError: no process could be started.
         Interrupted: a signal arrived; the group is ended first.
     """
     began = time.monotonic()
-    process = subprocess.Popen(
-        [*_entering(netns), "/bin/sh", "-c", _GATE, "tactician", command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=minimal_environment({**(environment or {}), processes.MARKER: marker}),
-        start_new_session=True,
-    )
+    process = _spawn(command, {**(environment or {}), processes.MARKER: marker}, netns)
     found = processes.status(process.pid)
     start = found.start if found else 0
     swept = False
@@ -87,10 +89,13 @@ def run(
         began = time.monotonic()
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         _open_gate(process.stdin)
-        stdout, stderr = _Stream(process.stdout), _Stream(process.stderr)
-        timed_out = _drain(process, (stdout, stderr), began + timeout_s)
+        listener = None if on_line is None else _Listener(on_line, began)
+        stdout, stderr = _Stream(process.stdout, listener), _Stream(process.stderr, listener)
+        cut_short = _drain(process, (stdout, stderr), began + timeout_s, listener)
+        stopped = listener is not None and listener.enough
+        timed_out = cut_short and not stopped
         seconds = time.monotonic() - began
-        stayed = processes.end(process.pid, start, marker, patience_s=1.0 if timed_out else 0.0)
+        stayed = processes.end(process.pid, start, marker, patience_s=1.0 if cut_short else 0.0)
         swept = True
         _drain(process, (stdout, stderr), time.monotonic() + _QUIET_S)
         status = process.wait()
@@ -100,7 +105,20 @@ def run(
         _close(process)
     if on_ended is not None:
         on_ended(process.pid)
-    return Result(status, stdout.text(), stderr.text(), seconds, timed_out, 0 if timed_out else stayed)
+    stayed = 0 if cut_short else stayed
+    return Result(status, stdout.text(), stderr.text(), seconds, timed_out, stayed, stopped)
+
+
+def _spawn(command: str, environment: Mapping[str, str], netns: str) -> subprocess.Popen[bytes]:
+    """Start the shell, in a group of its own and behind the gate."""
+    return subprocess.Popen(
+        [*_entering(netns), "/bin/sh", "-c", _GATE, "tactician", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=minimal_environment(environment),
+        start_new_session=True,
+    )
 
 
 def run_detached(
@@ -160,12 +178,37 @@ def minimal_environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "LANG": "C", "TERM": "dumb", **added}
 
 
+class _Listener:
+    """Hands on the lines of both streams until it is told that they were enough.
+
+    Attributes:
+        enough: the command may end.
+    """
+
+    def __init__(self, on_line: ReadLine, began: float) -> None:
+        self._on_line = on_line
+        self._began = began
+        self.enough = False
+
+    def take(self, held: bytearray, chunk: bytes) -> None:
+        """Add a chunk to what a stream holds of its unfinished line, and hand on the finished ones."""
+        # A progress display overwrites itself: a carriage return ends a line too.
+        *lines, rest = (bytes(held) + chunk).replace(b"\r", b"\n").split(b"\n")
+        held[:] = rest[-_LONGEST_LINE:]
+        seconds = time.monotonic() - self._began
+        for line in lines:
+            if line and not self.enough:
+                self.enough = self._on_line(line.decode("utf-8", "replace"), seconds)
+
+
 class _Stream:
     """One output stream, of which the beginning and the end are kept."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
+    def __init__(self, pipe: IO[bytes], listener: _Listener | None = None) -> None:
         self.pipe = pipe
         self.open = True
+        self._listener = listener
+        self._line = bytearray()
         os.set_blocking(pipe.fileno(), False)
         self._head = bytearray()
         self._tail = bytearray()
@@ -178,6 +221,8 @@ class _Stream:
         if not chunk:
             self.open = False
             return
+        if self._listener is not None:
+            self._listener.take(self._line, chunk)
         room = KEPT_BYTES // 4 - len(self._head)
         self._head += chunk[: max(0, room)]
         self._tail += chunk[max(0, room) :]
@@ -189,8 +234,16 @@ class _Stream:
         return (bytes(self._head) + bytes(tail)).decode("utf-8", "replace")
 
 
-def _drain(process: subprocess.Popen[bytes], streams: tuple[_Stream, ...], deadline: float) -> bool:
-    """Read until the command has ended and its pipes are closed or quiet; True at the deadline."""
+def _drain(
+    process: subprocess.Popen[bytes],
+    streams: tuple[_Stream, ...],
+    deadline: float,
+    listener: _Listener | None = None,
+) -> bool:
+    """Read until the command has ended and its pipes are closed or quiet.
+
+    True where it is to be cut short: at the deadline, or when the listener has enough.
+    """
     with selectors.DefaultSelector() as selector:
         for stream in streams:
             if stream.open:
@@ -198,7 +251,7 @@ def _drain(process: subprocess.Popen[bytes], streams: tuple[_Stream, ...], deadl
         quiet_since: float | None = None
         while selector.get_map() or process.poll() is None:
             now = time.monotonic()
-            if now >= deadline:
+            if now >= deadline or (listener is not None and listener.enough):
                 return True
             if process.poll() is not None:
                 # A child that stayed holds the pipes open; the command itself has said all it had to say.

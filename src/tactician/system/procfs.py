@@ -47,10 +47,15 @@ class ProcMonitor:
 
     def stop(self) -> dict[str, float]:
         """End the interval; see :func:`differences`. Empty if it never began."""
+        found = self.so_far()
+        self._begun = None
+        return found
+
+    def so_far(self) -> dict[str, float]:
+        """Return the same as :meth:`stop` and let the interval go on."""
         if self._begun is None:
             return {}
-        begun, self._begun = self._begun, None
-        return {**differences(begun, self._snapshot()), **self._levels()}
+        return {**differences(self._begun, self._snapshot()), **self._levels()}
 
     def _snapshot(self) -> Snapshot:
         stat = _text(self._root / "stat")

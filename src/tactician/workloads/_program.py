@@ -22,6 +22,29 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+class Progress:
+    """Says while a benchmark runs what its rate was over the time since it last said so.
+
+    Args:
+        rate: the name of the figure.
+        every_s: how often; None for never.
+    """
+
+    def __init__(self, rate: str, every_s: float | None) -> None:
+        self._rate = rate
+        self._every_s = math.inf if every_s is None else every_s
+        self._last_s = 0.0
+        self._last_count = 0
+        self.due_s = self._every_s
+
+    def tell(self, elapsed_s: float, count: int) -> None:
+        """Print the rate since the last time; call it once ``due_s`` is over."""
+        rate = (count - self._last_count) / (elapsed_s - self._last_s)
+        print(f"progress: {elapsed_s:.3f} s, {self._rate}: {rate:.6g}", flush=True)
+        self._last_s, self._last_count = elapsed_s, count
+        self.due_s = elapsed_s + self._every_s
+
+
 def parser(module: str, description: str, duration_s: float) -> Parser:
     """Return a parser that knows ``--duration``."""
     made = Parser(prog=module, description=description, allow_abbrev=False)
@@ -31,6 +54,9 @@ def parser(module: str, description: str, duration_s: float) -> Parser:
         default=duration_s,
         metavar="SECONDS",
         help=f"how long to measure (default: {duration_s:g})",
+    )
+    made.add_argument(
+        "--progress", type=seconds, metavar="SECONDS", help="say the rate so often while it runs"
     )
     return made
 

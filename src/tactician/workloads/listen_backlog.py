@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 
 from tactician.workloads._loopback import Address, bring_loopback_up, served, wait
-from tactician.workloads._program import Figures, parser, run
+from tactician.workloads._program import Figures, Progress, parser, run
 
 BURST = 400
 BATCH_S = 0.05
@@ -30,15 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark as a program and return its exit status."""
     description = "Bursts of clients against a server that accepts in batches."
     options = parser("listen_backlog", description, duration_s=1.2).parse_args(arguments)
-    return run("listen_backlog", lambda: measure(options.duration))
+    progress = Progress("requests_per_second", options.progress)
+    return run("listen_backlog", lambda: measure(options.duration, progress))
 
 
-def measure(duration_s: float) -> Figures:
+def measure(duration_s: float, progress: Progress | None = None) -> Figures:
     """Send bursts for so many seconds and count the answers.
 
     Raises:
         RuntimeError: there is no loopback, or the server did not survive.
     """
+    progress = progress or Progress("", None)
     bring_loopback_up()
     answered = sent = 0
     with served(accept_in_batches) as address:
@@ -47,6 +49,8 @@ def measure(duration_s: float) -> Figures:
         while time.monotonic() < deadline:
             answered += burst(address, deadline)
             sent += BURST
+            if (elapsed := time.monotonic() - start) >= progress.due_s:
+                progress.tell(elapsed, answered)
         elapsed = time.monotonic() - start
     return {
         "requests_per_second": answered / elapsed,

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tactician.workloads._program import Figures, Parser, parser, run
+from tactician.workloads._program import Figures, Parser, Progress, parser, run
 from tactician.workloads._scratch import default_directory, scratch
 
 ACCOUNTS = 20_000
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cache_size": -options.cache_kib,
         "mmap_size": options.mmap_mib * 2**20,
     }
-    return run("sqlite_commits", lambda: measure(options.directory, pragmas, options.duration))
+    progress = Progress("transactions_per_second", options.progress)
+    return run("sqlite_commits", lambda: measure(options.directory, pragmas, options.duration, progress))
 
 
 def _parser() -> Parser:
@@ -76,7 +77,9 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def measure(directory: Path | None, pragmas: Pragmas, duration_s: float) -> Figures:
+def measure(
+    directory: Path | None, pragmas: Pragmas, duration_s: float, progress: Progress | None = None
+) -> Figures:
     """Make a database, work on it for so many seconds, check it, and remove it.
 
     Raises:
@@ -86,7 +89,7 @@ def measure(directory: Path | None, pragmas: Pragmas, duration_s: float) -> Figu
         try:
             connection = prepare(folder / "bank.db", pragmas)
             try:
-                transactions, elapsed = work(connection, duration_s)
+                transactions, elapsed = work(connection, duration_s, progress)
                 check(connection, transactions)
             finally:
                 connection.close()
@@ -121,8 +124,11 @@ def prepare(path: Path, pragmas: Pragmas) -> sqlite3.Connection:
     return connection
 
 
-def work(connection: sqlite3.Connection, duration_s: float) -> tuple[int, float]:
+def work(
+    connection: sqlite3.Connection, duration_s: float, progress: Progress | None = None
+) -> tuple[int, float]:
     """Transfer and read for so many seconds; return the number of transactions and the time they took."""
+    progress = progress or Progress("", None)
     dice = random.Random(2)
     transactions = 0
     start = time.monotonic()
@@ -137,6 +143,8 @@ def work(connection: sqlite3.Connection, duration_s: float) -> tuple[int, float]
         for _ in range(READS):
             account = (dice.randrange(ACCOUNTS),)
             connection.execute("SELECT balance, owner FROM account WHERE id = ?", account).fetchone()
+        if elapsed >= progress.due_s:
+            progress.tell(time.monotonic() - start, transactions)
     return transactions, elapsed
 
 

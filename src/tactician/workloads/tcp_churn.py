@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from tactician.workloads._loopback import Address, bring_loopback_up, served
 from tactician.workloads._namespace import leave_for_an_own_namespace
-from tactician.workloads._program import Figures, parser, run
+from tactician.workloads._program import Figures, Progress, parser, run
 
 RETRY_S = 0.001
 PATIENCE_S = 1.0
@@ -32,22 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark as a program and return its exit status."""
     description = "A client that opens and closes connections as fast as it can."
     options = parser("tcp_churn", description, duration_s=2.5).parse_args(arguments)
-    return run("tcp_churn", lambda: measure(options.duration))
+    progress = Progress("connections_per_second", options.progress)
+    return run("tcp_churn", lambda: measure(options.duration, progress))
 
 
-def measure(duration_s: float) -> Figures:
+def measure(duration_s: float, progress: Progress | None = None) -> Figures:
     """Open and close connections for so many seconds and count them.
 
     Raises:
         RuntimeError: there is no loopback, the server did not survive, or no connection came about.
     """
+    progress = progress or Progress("", None)
     own = leave_for_an_own_namespace()
     bring_loopback_up()
     opened = without_port = failed = 0
     with served(greet_one_by_one) as address:
         start = time.monotonic()
-        deadline = start + duration_s
-        while time.monotonic() < deadline:
+        while (elapsed := time.monotonic() - start) < duration_s:
+            if elapsed >= progress.due_s:
+                progress.tell(elapsed, opened)
             try:
                 open_and_close(address)
                 opened += 1
@@ -57,7 +60,6 @@ def measure(duration_s: float) -> Figures:
                 else:
                     failed += 1
                 time.sleep(RETRY_S)
-        elapsed = time.monotonic() - start
     if not opened:
         raise RuntimeError(f"no connection came about in {elapsed:.1f} s")
     return {
