@@ -209,7 +209,7 @@ class Fixture:
             ports.get("journal") or LoggedJournal(self.log),
             ports.get("guardian") or LoggedGuardian(self.log),
             ports.get("interrupts") or Interrupts(),
-            lambda configuration: "true",
+            lambda configuration, share=1.0: "true",
         )
         self.session = Session(
             self.experiment,
@@ -237,7 +237,7 @@ class Listed:
     def predict(self, context=None, *, fresh=False):
         return dict(next(self._next)), f"request-{next(self._ids)}"
 
-    def set_reward(self, reward, context_id="", *, request_id=None):
+    def set_reward(self, reward, context_id="", *, request_id=None, reward_data=None):
         if self._throws:
             raise ArithmeticError("the learner broke")
         self.rewards.append((request_id, reward))

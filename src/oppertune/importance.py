@@ -254,13 +254,13 @@ def importances(
     rng = np.random.default_rng(random_seed)
     samples = [
         _shapley_effects(inputs, Posterior(model, theta, data), n_samples, rng)
-        for theta in _likely_hyperparameters(model, data, n_models, rng)
+        for theta in likely_hyperparameters(model, data, n_models, rng)
     ]
     found = _summary([p.name for p in inputs.parameters], np.vstack(samples), inert_below)
     return Importances({**found, **fixed})
 
 
-def _likely_hyperparameters(
+def likely_hyperparameters(
     model: GaussianProcess, data: Measurements, n: int, rng: np.random.Generator
 ) -> Iterator[Array]:
     """The best ones, then draws from the Gaussian with the curvature there (Laplace's approximation)."""

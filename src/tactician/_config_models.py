@@ -18,10 +18,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, WithJsonSc
 from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 
 from tactician._config_text import Findings, Where, near, shown
-from tactician.experiment import Goal, KnobKind, Training, Verification
+from tactician.experiment import Goal, KnobKind, Pacing, Training, Verification
 
 _TRAINING = Training()
 _VERIFICATION = Verification()
+_PACING = Pacing()
 _WEEK_S = 7 * 24 * 3600
 _MANY = 1_000_000_000
 _YEAR_MINUTES = 366 * 24 * 60
@@ -53,6 +54,12 @@ Positive = Annotated[
     PlainValidator(_number),
     Field(gt=0),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+Percent = Annotated[
+    int | float,
+    PlainValidator(_number),
+    Field(gt=0, le=1000),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1000}),
 ]
 Weight = Annotated[
     int | float, PlainValidator(_number), Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})
@@ -136,9 +143,14 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0)] = _bounded(
         _TRAINING.learning_rate, None, 1, "Step size of the learner's gradient steps."
     )
-    n_steps: int = _bounded(_TRAINING.n_steps, 1, _MANY, "Trials between two updates, at most.")
-    batch_size: int = _bounded(_TRAINING.batch_size, 1, _MANY, "Trials in one gradient step, at most.")
-    n_epochs: int = _bounded(_TRAINING.n_epochs, 1, 1000, "Passes over the trials of one update.")
+    n_steps: int = _bounded(
+        _TRAINING.n_steps,
+        1,
+        _MANY,
+        "Steps that PPO imagines per rollout, or trials between two updates without its model.",
+    )
+    batch_size: int = _bounded(_TRAINING.batch_size, 1, _MANY, "Steps in one gradient step, at most.")
+    n_epochs: int = _bounded(_TRAINING.n_epochs, 1, 1000, "Passes over the steps of one update.")
     gamma: float = _bounded(_TRAINING.gamma, 0, 1, "Discount of later rewards within an episode.")
     benchmark_timeout: Annotated[float, Field(gt=0)] = _bounded(
         _TRAINING.benchmark_timeout, None, _WEEK_S, "Seconds after which a run is ended and has failed."
@@ -175,6 +187,29 @@ class VerificationConfig(Section):
     )
 
 
+class PacingConfig(Section):
+    """How long a benchmark runs, where it reports its progress or its command has {duration}."""
+
+    abort_trials: bool = Field(
+        default=_PACING.abort_trials, description="End a trial that is surely worse than the best so far."
+    )
+    adaptive_length: bool = Field(
+        default=_PACING.adaptive_length,
+        description="A trial that is behind runs no longer than its own noise makes useful.",
+    )
+    cut_warmup: bool = Field(
+        default=_PACING.cut_warmup, description="Leave a run's warm-up out of its metric, in every run alike."
+    )
+    short_share: Annotated[float, Field(ge=0.05, le=0.9)] = Field(
+        default=_PACING.short_share,
+        description="Share of {duration} for the short look that begins a trial where nothing is reported.",
+    )
+    error: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=_PACING.error,
+        description="Probability with which a trial as good as the best so far is ended as surely worse.",
+    )
+
+
 class Document(Section):
     """An experiment of Tactician: what to tune, with which benchmark, towards what."""
 
@@ -208,8 +243,12 @@ class Document(Section):
         "A regular expression with exactly one group, which captures the metric in the output."
     )
     metric_path: Text | None = _optional("A dotted path into JSON output, such as jobs.0.read.iops.")
+    progress_pattern: Text | None = _optional(
+        "A regular expression with a group (?P<value>...), and if there is one (?P<seconds>...), that "
+        "finds the metric over an interval in a line printed while the benchmark runs."
+    )
     reward: RewardConfig | None = _optional("Weights of performance and stability; else half and half.")
-    algorithm: Text | None = _optional("The learner's name; without it ppo.")
+    algorithm: Text | None = _optional("The learner's name, or auto for one that suits; without it ppo.")
     algorithm_args: dict[str, Any] | None = _optional("Further keyword arguments for the learner.")
     budget: BudgetConfig | None = _optional(
         "How much may be spent; without it total_timesteps if it is named, else 30 trials."
@@ -226,12 +265,24 @@ class Document(Section):
     verification: VerificationConfig = Field(
         default=VerificationConfig(), description="How the winner is measured against the original."
     )
+    pacing: PacingConfig = Field(
+        default=PacingConfig(), description="When the benchmark of a trial may end before its time."
+    )
     baseline_runs: int | None = _bounded(None, 1, 100, "Measurements of the baseline before the first trial.")
     network_namespace: Text | None = _optional(
         "throw-away for one that ends with the run, or a name or path; without it the host's own."
     )
     random_seed: int | None = _bounded(None, 0, 2**63 - 1, "Makes the learner's choices repeatable.")
     max_failures: int | None = _bounded(None, 1, 1000, "So many failed trials in a row stop the run.")
+    target_improvement: Percent | None = _optional(
+        "The improvement in percent that is to be proven; a run that could not prove it is refused."
+    )
+    worthwhile_improvement: Percent | None = _optional(
+        "Gains below so many percent are not worth a trial; without it 2."
+    )
+    stop_early: bool | None = _optional(
+        "Whether the run ends before its budget once more trials would change nothing; without it true."
+    )
 
 
 SECTIONS: Mapping[str, type[Section]] = {
@@ -241,6 +292,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "reward": RewardConfig,
     "budget": BudgetConfig,
     "verification": VerificationConfig,
+    "pacing": PacingConfig,
 }
 
 

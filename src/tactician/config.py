@@ -24,6 +24,7 @@ from tactician.experiment import (
     Budget,
     Experiment,
     Metric,
+    Pacing,
     RewardWeights,
     Training,
     TunedParameter,
@@ -121,12 +122,18 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
         setup_command=doc.setup_command,
         teardown_command=doc.teardown_command,
         environment=dict(doc.environment or {}),
+        progress_pattern=doc.progress_pattern,
     )
     # Keys that were not named keep the defaults of Experiment, so that each default is written down once.
     named = {
         name: value
-        for name in ("algorithm", "algorithm_args", "baseline_runs", "max_failures")
+        for name in ("algorithm", "algorithm_args", "baseline_runs", "max_failures", "stop_early")
         if (value := getattr(doc, name)) is not None
+    }
+    named |= {
+        name: percent / 100.0
+        for name in ("target_improvement", "worthwhile_improvement")
+        if (percent := getattr(doc, name)) is not None
     }
     return Experiment(
         workload_name=doc.workload_name,
@@ -139,6 +146,7 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
         reward=reward,
         budget=budget,
         verification=Verification(**doc.verification.model_dump()),
+        pacing=Pacing(**doc.pacing.model_dump()),
         network_namespace=doc.network_namespace,
         random_seed=doc.random_seed,
         document=values,
@@ -153,20 +161,31 @@ def _check_metric(doc: Document, found: Findings) -> None:
     if doc.metric_pattern is not None:
         if doc.metric_path is not None:
             found.add(("metric_path",), "cannot stand beside metric_pattern; keep one of them")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # such as a nested set: it compiles and means what it says
-                groups = re.compile(doc.metric_pattern).groups
-        except (re.error, RecursionError, OverflowError) as error:
-            found.add(("metric_pattern",), f"is no regular expression: {error}")
-        else:
-            if groups != 1:
-                hint = "put one around the number" if groups == 0 else "write the others as (?:...)"
-                found.add(("metric_pattern",), f"must have exactly one (group), not {groups}; {hint}")
+        compiled = _compiled(doc.metric_pattern, "metric_pattern", found)
+        if compiled is not None and compiled.groups != 1:
+            hint = "put one around the number" if compiled.groups == 0 else "write the others as (?:...)"
+            found.add(("metric_pattern",), f"must have exactly one (group), not {compiled.groups}; {hint}")
+    if doc.progress_pattern is not None:
+        compiled = _compiled(doc.progress_pattern, "progress_pattern", found)
+        if compiled is not None and "value" not in compiled.groupindex:
+            found.add(("progress_pattern",), "must have a group (?P<value>...) around the interval's number")
+        elif compiled is not None and (others := set(compiled.groupindex) - {"value", "seconds"}):
+            listed = ", ".join(sorted(others))
+            found.add(("progress_pattern",), f"has the group {listed}; known are value and seconds")
     if doc.metric_path is not None and not all(part.strip() for part in doc.metric_path.split(".")):
         found.add(("metric_path",), f"{shown(doc.metric_path)} has an empty step between dots")
     elif doc.metric_path is not None and re.search(r"[\[\]$]", doc.metric_path):
         found.add(("metric_path",), "is dotted, without brackets or $; write jobs.0.read.iops")
+
+
+def _compiled(pattern: str, key: str, found: Findings) -> re.Pattern[str] | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as a nested set: it compiles and means what it says
+            return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        found.add((key,), f"is no regular expression: {error}")
+        return None
 
 
 def _reward(doc: Document, found: Findings) -> RewardWeights:

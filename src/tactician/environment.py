@@ -105,7 +105,7 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
         with self._session.interrupts.installed(), self._kept_when_not_restored():
             outcome = self._session.trial(configuration)
         self._steps += 1
-        reward = FAILED_REWARD if outcome.score is None else outcome.score.reward
+        reward = FAILED_REWARD if outcome.reward is None else outcome.reward
         spent = self._session.exhausted is not None
         ended = self._steps >= self._session.experiment.training.max_steps_per_episode
         info = {"configuration": configuration, "status": outcome.status, "reason": outcome.reason}

@@ -1,7 +1,8 @@
 """What observers are told while a run goes on: frozen messages, units in the attribute lists.
 
-The order of one run: RunStarted, BaselineMeasured+, (TrialStarted, Applied*, BenchmarkStarted,
-TrialFinished, Learned?)*, VerificationStarted, VerificationLook*, RunFinished; Notice anywhere.
+The order of one run: RunStarted, BaselineMeasured+, PowerAssessed?, (TrialStarted, Applied*,
+BenchmarkStarted, TrialFinished, Learned?)*, VerificationStarted, VerificationLook*, RunFinished; Notice
+anywhere.
 """
 
 from __future__ import annotations
@@ -58,6 +59,19 @@ class BaselineMeasured(Event):
     number: int
     outcome: Outcome
     drift_check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PowerAssessed(Event):
+    """The baseline's runs have shown how much this benchmark varies, hence what can be proven.
+
+    Attributes:
+        found: as the key ``power`` of a result; noise and improvements in percent.
+        seconds_left: of trials and verification together, at most; None while nothing is known.
+    """
+
+    found: Mapping[str, Any]
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class Workload:
         setup_command: run once before the first benchmark.
         teardown_command: run once at the end, also by the guardian.
         environment: variables added to the minimal environment.
+        progress_pattern: finds the metric's interval values in what the command prints while it runs.
     """
 
     command: str
@@ -99,6 +100,26 @@ class Workload:
     setup_command: str | None = None
     teardown_command: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    progress_pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How long a benchmark has to run. Nothing of it matters unless the benchmark streams or takes a length.
+
+    Attributes:
+        abort_trials: end a trial once it is surely worse than the incumbent.
+        adaptive_length: a trial that is behind runs no longer than its own noise makes useful.
+        cut_warmup: leave warm-up out of the metric, by the same rule for every run.
+        short_share: of ``{duration}``, for the short look where a command does not stream.
+        error: the probability with which a trial as good as the incumbent is ended early.
+    """
+
+    abort_trials: bool = True
+    adaptive_length: bool = True
+    cut_warmup: bool = True
+    short_share: float = 0.25
+    error: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +183,9 @@ class Experiment:
         baseline_runs: how often the baseline is measured before the first trial.
         algorithm_args: further keyword arguments for the algorithm's constructor.
         max_failures: so many failures in a row stop the run.
+        target_improvement: what is to be proven, as a fraction; the run is refused where it cannot be.
+        worthwhile_improvement: gains below this fraction are not worth a trial.
+        stop_early: whether the run ends before its budget once more trials would change nothing.
     """
 
     workload_name: str
@@ -176,10 +200,14 @@ class Experiment:
     algorithm_args: Mapping[str, object] = field(default_factory=dict)
     budget: Budget = Budget()
     verification: Verification = Verification()
+    pacing: Pacing = Pacing()
     baseline_runs: int = 3
     network_namespace: str | None = None
     random_seed: int | None = None
     max_failures: int = 3
+    target_improvement: float | None = None
+    worthwhile_improvement: float = 0.02
+    stop_early: bool = True
     document: Mapping[str, object] = field(default_factory=dict)
 
     @property

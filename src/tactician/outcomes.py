@@ -1,6 +1,7 @@
 """What happened: measurements and trial outcomes, built by named constructors only.
 
-A trial is measured, failed or refused; an outcome with both a number and an error cannot exist.
+A trial is measured, failed, refused or aborted early; an outcome with both a number and an error cannot
+exist. What is known of a trial that was aborted is an estimate, which is no measurement.
 """
 
 from __future__ import annotations
@@ -52,6 +53,30 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the part of a benchmark that ran says about its configuration.
+
+    Attributes:
+        value: of the metric, on the scale of whole runs.
+        bound: the best value that the noise of this run leaves possible.
+        unit, maximize: as in :class:`Measurement`.
+        seconds: how long that part was.
+        error: the probability with which an equal of the incumbent is stopped like this.
+        system: over that part.
+        score: by ``value``; never above the incumbent's reward.
+    """
+
+    value: float
+    bound: float
+    unit: str
+    maximize: bool
+    seconds: float
+    error: float
+    system: Mapping[str, float]
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one configuration. Use :meth:`measured`, :meth:`failed` and the others."""
 
@@ -63,12 +88,15 @@ class Outcome:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     output_tail: str = field(default="", repr=False)
+    estimate: Estimate | None = None
 
     def __post_init__(self) -> None:
         if (self.status == "measured") != (self.measurement is not None):
             raise ValueError(f"an outcome that is {self.status} cannot have {self.measurement=}")
         if self.score is not None and self.measurement is None:
             raise ValueError("a score needs a measurement")
+        if self.estimate is not None and self.status != "aborted":
+            raise ValueError(f"an outcome that is {self.status} has no estimate")
         if self.status != "measured" and not self.reason:
             raise ValueError(f"an outcome that is {self.status} needs a reason")
 
@@ -79,11 +107,15 @@ class Outcome:
         measurement: Measurement,
         score: Score | None,
         notes: tuple[str, ...] = (),
+        *,
+        seconds_before: float = 0.0,
     ) -> Outcome:
-        """A run that counts; ``score`` is None while there is no baseline to compare with."""
-        return cls(
-            "measured", dict(configuration), measurement, score, seconds=measurement.seconds, notes=notes
-        )
+        """A run that counts; ``score`` is None while there is no baseline to compare with.
+
+        ``seconds_before`` are those of a short look that came before the run.
+        """
+        seconds = measurement.seconds + seconds_before
+        return cls("measured", dict(configuration), measurement, score, seconds=seconds, notes=notes)
 
     @classmethod
     def failed(
@@ -98,14 +130,35 @@ class Outcome:
         return cls("refused", dict(configuration), reason=reason)
 
     @classmethod
-    def aborted(cls, configuration: Configuration, reason: str, seconds: float) -> Outcome:
-        """A guardrail ended the run early."""
-        return cls("aborted", dict(configuration), reason=reason, seconds=seconds)
+    def aborted(
+        cls,
+        configuration: Configuration,
+        reason: str,
+        seconds: float,
+        estimate: Estimate | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Outcome:
+        """The run was ended early: by a guardrail, or, with an estimate, because it is surely no winner."""
+        return cls(
+            "aborted", dict(configuration), reason=reason, seconds=seconds, estimate=estimate, notes=notes
+        )
 
     @property
     def ok(self) -> bool:
         """Whether it was measured."""
         return self.status == "measured"
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing went wrong: it was measured, or stopped because enough was known."""
+        return self.ok or self.estimate is not None
+
+    @property
+    def reward(self) -> float | None:
+        """What a learner is told: by the measurement or the estimate; None where there is neither."""
+        if self.score is not None:
+            return self.score.reward
+        return None if self.estimate is None else self.estimate.score.reward
 
 
 @dataclass(frozen=True, slots=True)

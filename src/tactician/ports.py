@@ -105,6 +105,8 @@ class BenchmarkRun(NamedTuple):
         value: the metric in ``unit``, or None with the reason in ``problem``.
         problem: why the run does not count; empty when it does.
         tool_absent: the program to run does not exist; no repetition can help.
+        stopped: whoever watched it had seen enough; there is no value then.
+        notes: what the operator should know of it.
     """
 
     value: float | None
@@ -115,13 +117,26 @@ class BenchmarkRun(NamedTuple):
     problem: str = ""
     output_tail: str = ""
     tool_absent: bool = False
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+
+Watch = Callable[[float, float], bool]
+"""Takes the seconds into a benchmark and the metric over the interval that just ended; True ends the run."""
 
 
 class Benchmark(Protocol):
     """Runs the workload once. Raises only ``Interrupted`` and misuse; a failure is a result."""
 
-    def run(self, configuration: Configuration) -> BenchmarkRun:
-        """Run it with this configuration's arguments and environment in place."""
+    def run(
+        self, configuration: Configuration, watch: Watch | None = None, share: float = 1.0
+    ) -> BenchmarkRun:
+        """Run it with this configuration's arguments and environment in place.
+
+        Args:
+            watch: told of every interval that the benchmark reports while it runs; may be ignored.
+            share: of the usual ``{duration}``.
+        """
 
     def setup(self) -> None:
         """Run ``setup_command``. Raises BenchmarkError."""
@@ -135,6 +150,9 @@ class SystemMonitor(Protocol):
 
     def start(self) -> None:
         """Begin the interval."""
+
+    def so_far(self) -> Mapping[str, float]:
+        """The same as :meth:`stop`, and the interval goes on."""
 
     def stop(self) -> Mapping[str, float]:
         """End it: each metric as a share in [0, 1]; a metric that this kernel lacks is left out."""
@@ -154,9 +172,14 @@ class Search(Protocol):
         """Return ``(prediction, request_id)``."""
 
     def set_reward(
-        self, reward: float | None, context_id: str = "", *, request_id: str | None = None
+        self,
+        reward: float | None,
+        context_id: str = "",
+        *,
+        request_id: str | None = None,
+        reward_data: Mapping[str, Any] | None = None,
     ) -> None:
-        """Learn from the reward of one request."""
+        """Learn from the reward of one request; ``reward_data`` says where it is only an estimate."""
 
 
 Emit = Callable[[Event], None]

@@ -40,6 +40,9 @@ def make_result(
     gradient_steps: int | None,
     not_restored: Sequence[Problem],
     notices: Sequence[str],
+    power: Mapping[str, Any] | None = None,
+    effects: Mapping[str, Any] | None = None,
+    decision: str | None = None,
 ) -> dict[str, Any]:
     """Put a result together. An improvement is claimed by verification and by nothing else.
 
@@ -48,9 +51,10 @@ def make_result(
         baseline: what the candidate was compared with: declared starts, the rest as the host has it.
         candidate: what was verified, None if nothing was worth it.
         verdicts: against the baseline first, against the kernel's own values second.
+        power: what could be proven, None where the noise is not known.
+        effects: by parameter, whether it matters to the metric; None where too little was measured.
+        decision: in one sentence, why the search ended before its budget or nothing was verified.
     """
-    primary = verdicts[0] if verdicts else None
-    significant = primary is not None and primary.significant
     restored = not not_restored
     finished = EXIT_STATUS[stopped_because] == 0
     return {
@@ -63,21 +67,20 @@ def make_result(
         "stopped_because": stopped_because,
         "error": error or None,
         "trials": len(trials),
-        "failed_trials": sum(not outcome.ok for outcome in trials),
+        "failed_trials": sum(not outcome.fine for outcome in trials),
+        "aborted_trials": sum(outcome.estimate is not None for outcome in trials),
         "gradient_steps": gradient_steps,
         "benchmark_seconds": round(benchmark_seconds, 3),
         "baseline": _baseline(baselines),
         "original": dict(original),
-        "candidate": None if candidate is None else dict(candidate),
-        "best_config": dict(candidate if significant and candidate is not None else baseline),
-        "improvement": primary.improvement if primary else 0.0,
-        "improvement_interval": list(primary.interval) if primary and primary.interval else None,
-        "significant": significant,
-        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts],
+        **_claim(baseline, candidate, verdicts),
         "reward_metric": experiment.metric.name,
         "network_namespace": experiment.network_namespace,
         "not_restored": [{"path": problem.path, "message": problem.message} for problem in not_restored],
         "notices": list(notices),
+        "power": None if power is None else dict(power),
+        "decision": decision,
+        "effects": None if effects is None else dict(effects),
     }
 
 
@@ -86,6 +89,21 @@ def exit_status(result: Mapping[str, Any]) -> int:
     if not result["restored"]:
         return NOT_RESTORED
     return EXIT_STATUS[result["stopped_because"]]
+
+
+def _claim(
+    baseline: Configuration, candidate: Configuration | None, verdicts: Sequence[Verdict]
+) -> dict[str, Any]:
+    primary = verdicts[0] if verdicts else None
+    significant = primary is not None and primary.significant
+    return {
+        "candidate": None if candidate is None else dict(candidate),
+        "best_config": dict(candidate if significant and candidate is not None else baseline),
+        "improvement": primary.improvement if primary else 0.0,
+        "improvement_interval": list(primary.interval) if primary and primary.interval else None,
+        "significant": significant,
+        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts],
+    }
 
 
 def _baseline(baselines: Sequence[Outcome]) -> dict[str, Any] | None:

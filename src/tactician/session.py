@@ -10,12 +10,14 @@ import contextlib
 import statistics
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tactician.errors import BenchmarkError, MisuseError, PreflightError, Problem
 from tactician.events import (
     BaselineMeasured,
     Event,
     Notice,
+    PowerAssessed,
     TrialFinished,
     TrialStarted,
     VerificationRun,
@@ -24,12 +26,17 @@ from tactician.events import (
 )
 from tactician.experiment import Experiment
 from tactician.outcomes import Configuration, Outcome, Verdict
+from tactician.pacing.pacer import Pacer
 from tactician.ports import Clock
+from tactician.power import Power, noise_of, power_of
 from tactician.trial import Bench, TrialRunner
 from tactician.verification import Comparison, Decision
 
 DRIFT_EVERY = 8
 """After so many trials the baseline is measured again, since machines drift."""
+
+MOST_BASELINES = 8
+"""So often the baseline is measured at most before a run is refused for its noise."""
 
 _RECENT = 3
 REFERENCE = "original"
@@ -69,6 +76,7 @@ class Session:
         }
         self.baselines: list[Outcome] = []
         self.trials: list[Outcome] = []
+        self.power: Power | None = None
         self.notices: list[str] = []
         self.benchmark_seconds = 0.0
         self.interrupts = bench.interrupts
@@ -77,9 +85,11 @@ class Session:
         self._release = release
         self._bench = bench
         self._runner = TrialRunner(experiment, bench, run_id, self.emit)
+        self._pacer = Pacer(experiment, lambda text: self.notice(text))
         self._began: float | None = None
         self._trials_began: float | None = None
         self._spent_before = 0.0
+        self._first_baselines = 0
         self._failures_in_row = 0
         self._last = self.baseline
         self._system: Mapping[str, float] = {}
@@ -126,7 +136,45 @@ class Session:
             )
             shown = f"\nIt printed:\n{_indented(tail)}" if tail else ""
             raise BenchmarkError(f"the benchmark gives no baseline: {failures[-1]}{shown}")
+        self._assess_power(resumed)
         self._trials_began = self._clock()
+
+    def _assess_power(self, resumed: bool) -> None:
+        """Say what this budget can prove, from the runs before the first trial.
+
+        Raises:
+            PreflightError: that is less than what the operator wants proven.
+        """
+        if not resumed:
+            self._first_baselines = len(self.baselines)
+        power = self._power()
+        # A refusal must not rest on the luck of three runs.
+        while power and power.too_little and not resumed and len(self.baselines) < MOST_BASELINES:
+            self.measure_baseline()
+            self._first_baselines = len(self.baselines)
+            power = self._power()
+        self.power = power
+        if power is None:
+            return
+        self.emit(PowerAssessed(self.run_id, self.power_result or {}, self._seconds_to_the_end()))
+        if power.too_little:
+            raise PreflightError([Problem("target_improvement", power.refusal())])
+
+    def _power(self) -> Power | None:
+        experiment = self.experiment
+        first = self.baselines[: max(2, self._first_baselines)]
+        noise = noise_of([outcome.measurement.value for outcome in first if outcome.measurement is not None])
+        if noise is None:
+            return None
+        rounds, target = experiment.verification.rounds, experiment.target_improvement
+        return power_of(noise, rounds, maximize=self._maximize(), target=target)
+
+    @property
+    def power_result(self) -> dict[str, Any] | None:
+        """What could be proven, as the key ``power`` of a result."""
+        if self.power is None:
+            return None
+        return self.power.as_result(self.experiment.worthwhile_improvement, self._runner.typical_seconds)
 
     def measure_baseline(self, *, drift_check: bool = False) -> Outcome:
         """Measure the baseline once more."""
@@ -144,9 +192,14 @@ class Session:
         return statistics.median(values[-_RECENT:]) if values else None
 
     def trial(
-        self, configuration: Configuration, request_id: str = "", context: Mapping[str, float] | None = None
+        self,
+        configuration: Configuration,
+        request_id: str = "",
+        context: Mapping[str, float] | None = None,
+        *,
+        whole: bool = False,
     ) -> Outcome:
-        """Try one configuration.
+        """Try one configuration; ``whole`` keeps its benchmark from being ended early.
 
         Raises:
             MisuseError: the session is over, or its budget.
@@ -164,7 +217,7 @@ class Session:
                 self.run_id, number, configuration, self.experiment.budget.trials, self._seconds_left()
             )
         )
-        outcome = self._run(configuration, "trial")
+        outcome = self._run(configuration, "trial", whole=whole)
         best = outcome.score is not None and outcome.score.reward > self.best_reward
         self.take(outcome)
         self.emit(TrialFinished(self.run_id, number, outcome, best, request_id, dict(context or {})))
@@ -173,14 +226,24 @@ class Session:
     def take(self, outcome: Outcome) -> None:
         """Count an outcome, measured now or in an earlier process of the same run."""
         self.trials.append(outcome)
-        self._failures_in_row = 0 if outcome.ok else self._failures_in_row + 1
-        if outcome.measurement is not None:
+        self._failures_in_row = 0 if outcome.fine else self._failures_in_row + 1
+        if outcome.fine:
             self._last = dict(outcome.configuration)
+        if outcome.measurement is not None:
             self._system = outcome.measurement.system
+        elif outcome.estimate is not None:
+            self._system = outcome.estimate.system
 
-    def resume(self, baselines: Sequence[Outcome], seconds: float) -> None:
-        """Take over what an earlier process of this run measured and spent."""
+    def resume(self, baselines: Sequence[Outcome], seconds: float, first: int | None = None) -> None:
+        """Take over what an earlier process of this run measured and spent.
+
+        Args:
+            baselines: its runs of the baseline.
+            seconds: of benchmark.
+            first: how many of the baselines came before the first trial; all by default.
+        """
         self.baselines.extend(baselines)
+        self._first_baselines = len(baselines) if first is None else first
         self.benchmark_seconds += seconds
         self._spent_before = seconds
 
@@ -257,8 +320,11 @@ class Session:
                 self._bench.benchmark.teardown()
             self._release(False)
 
-    def _run(self, configuration: Configuration, purpose: str, *, checked: bool = True) -> Outcome:
-        outcome = self._runner.run(configuration, purpose, self.baseline_value, checked=checked)
+    def _run(
+        self, configuration: Configuration, purpose: str, *, checked: bool = True, whole: bool = False
+    ) -> Outcome:
+        pace = self._pacer.pace(purpose, self.baselines, self.trials, whole=whole)
+        outcome = self._runner.run(configuration, purpose, self.baseline_value, checked=checked, pace=pace)
         self.benchmark_seconds += outcome.seconds
         for note in outcome.notes:
             if note not in self.notices:
@@ -291,16 +357,22 @@ class Session:
             candidates.append(budget.seconds - self._elapsed())
         return max(0.0, min(candidates)) if candidates else None
 
+    def _seconds_to_the_end(self) -> float | None:
+        """Of the trials and the verification that may still come."""
+        left, typical = self._seconds_left(), self._runner.typical_seconds
+        return None if left is None or typical is None else left + 3 * self._rounds() * typical
+
+    def _rounds(self) -> int:
+        limits = self.experiment.verification
+        return limits.rounds + (limits.own_rounds if self.baseline != self.original else 0)
+
     def seconds_estimate(self, typical: float) -> float:
         """Estimate the whole run from the length of one benchmark run."""
         budget = self.experiment.budget
         trials = float(budget.trials or 0) * typical * (1 + 1 / DRIFT_EVERY)
         if budget.seconds is not None:
             trials = min(trials, budget.seconds) if budget.trials else budget.seconds
-        rounds = self.experiment.verification.rounds
-        if self.baseline != self.original:
-            rounds += self.experiment.verification.own_rounds
-        return trials + (self.experiment.baseline_runs + 3 * rounds) * typical
+        return trials + (self.experiment.baseline_runs + 3 * self._rounds()) * typical
 
 
 def _verdict(name: str, decision: Decision, arms: Mapping[str, Sequence[Outcome]], seconds: float) -> Verdict:

@@ -13,10 +13,26 @@ from tactician.events import Applied, BenchmarkFinished, BenchmarkStarted
 from tactician.experiment import Experiment
 from tactician.interrupts import Interrupts
 from tactician.outcomes import Configuration, Measurement, Outcome
+from tactician.pacing.pacer import Pace
+from tactician.pacing.series import SHORT
+from tactician.pacing.stopped import ended_by_look, ended_while_running
+from tactician.pacing.watching import Watcher
 from tactician.plan import Plan, make_plan
-from tactician.ports import Benchmark, BenchmarkRun, Emit, Guardian, Host, Journal, Knob, SystemMonitor
-from tactician.reward import score
+from tactician.ports import (
+    Benchmark,
+    BenchmarkRun,
+    Emit,
+    Guardian,
+    Host,
+    Journal,
+    Knob,
+    SystemMonitor,
+    Watch,
+)
+from tactician.reward import score, stability
 from tactician.transaction import Transaction
+
+_WHOLE = Pace()
 
 
 @dataclass(slots=True)
@@ -25,7 +41,7 @@ class Bench:
 
     Attributes:
         knobs: of the parameters that live on the host.
-        rendered: the benchmark's command for a configuration, for display.
+        rendered: the benchmark's command for a configuration, for display, and for a share of its duration.
     """
 
     host: Host
@@ -35,7 +51,7 @@ class Bench:
     journal: Journal
     guardian: Guardian
     interrupts: Interrupts
-    rendered: Callable[[Configuration], str]
+    rendered: Callable[..., str]
 
 
 class TrialRunner:
@@ -62,7 +78,13 @@ class TrialRunner:
         return self._typical_s
 
     def run(
-        self, configuration: Configuration, purpose: str, baseline: float | None, *, checked: bool = True
+        self,
+        configuration: Configuration,
+        purpose: str,
+        baseline: float | None,
+        *,
+        checked: bool = True,
+        pace: Pace = _WHOLE,
     ) -> Outcome:
         """Apply, measure, restore.
 
@@ -71,6 +93,7 @@ class TrialRunner:
             purpose: ``baseline``, ``trial`` or ``verification``, for the events.
             baseline: the metric to compare with; None leaves the outcome without a score.
             checked: False for the host's own values, which may lie outside the ranges to search.
+            pace: whether the benchmark may end early.
 
         Raises:
             RestoreError: the host is not as it was.
@@ -81,10 +104,47 @@ class TrialRunner:
         try:
             with self._transaction() as transaction:
                 notes = self._apply(transaction, configuration)
-                run, system = self._measure(configuration, purpose)
+                return self._paced(configuration, purpose, baseline, notes, pace)
         except (KnobReadError, KnobWriteError) as error:
             return Outcome.failed(configuration, str(error.strerror or error))
-        return self._judge(configuration, run, system, baseline, notes)
+
+    def _paced(
+        self,
+        configuration: Configuration,
+        purpose: str,
+        baseline: float | None,
+        notes: tuple[str, ...],
+        pace: Pace,
+    ) -> Outcome:
+        """Measure the configuration that is applied, for as long as it is worth it."""
+        pacing = self._experiment.pacing
+        seconds, metrics = 0.0, {}
+        if pace.short_share is not None:
+            short, system = self._measure(configuration, purpose, share=pace.short_share)
+            if short.value is None:
+                return Outcome.failed(configuration, short.problem, short.seconds, short.output_tail)
+            if pace.looks is not None and baseline is not None:
+                outcome = ended_by_look(
+                    configuration,
+                    short,
+                    system,
+                    pace.looks,
+                    pacing.error,
+                    baseline,
+                    abort=pacing.abort_trials,
+                )
+                if outcome is not None:
+                    return outcome
+            seconds, metrics = short.seconds, {SHORT: short.value}
+        watcher = None
+        if pace.stream is not None and baseline is not None:
+            so_far = self.bench.monitor.so_far
+            watcher = Watcher(pace.stream, lambda: stability(so_far()), pacing)
+        run, system = self._measure(configuration, purpose, watcher)
+        if watcher is not None and watcher.look is not None and run.stopped and baseline is not None:
+            look, known = watcher.look, watcher.reference
+            return ended_while_running(configuration, run, system, look, known, pacing.error, baseline)
+        return self._judge(configuration, run, system, baseline, notes, seconds, metrics)
 
     def plan(self, configuration: Mapping[str, Value]) -> Plan:
         """Return what a configuration would change on the host as it is now.
@@ -113,18 +173,23 @@ class TrialRunner:
         return tuple(f"the kernel changed {path} on the side; it is restored too" for path in aside)
 
     def _measure(
-        self, configuration: Configuration, purpose: str
+        self, configuration: Configuration, purpose: str, watch: Watch | None = None, share: float = 1.0
     ) -> tuple[BenchmarkRun, Mapping[str, float]]:
         bench = self.bench
         bench.guardian.ensure()
-        self._emit(BenchmarkStarted(self._run_id, purpose, bench.rendered(configuration), self._typical_s))
+        typical = None if self._typical_s is None else self._typical_s * share
+        shown = bench.rendered(configuration) if share == 1.0 else bench.rendered(configuration, share)
+        self._emit(BenchmarkStarted(self._run_id, purpose, shown, typical))
         bench.monitor.start()
         with bench.interrupts.opened():
-            run = bench.benchmark.run(configuration)
+            if watch is None and share == 1.0:
+                run = bench.benchmark.run(configuration)
+            else:
+                run = bench.benchmark.run(configuration, watch, share)
         system = bench.monitor.stop()
         self.tool_absent = run.tool_absent
         self._emit(BenchmarkFinished(self._run_id, purpose, run.seconds))
-        if run.value is not None:
+        if run.value is not None and share == 1.0:
             known = self._typical_s
             self._typical_s = run.seconds if known is None else 0.7 * known + 0.3 * run.seconds
         return run, system
@@ -136,9 +201,14 @@ class TrialRunner:
         system: Mapping[str, float],
         baseline: float | None,
         notes: tuple[str, ...],
+        seconds_before: float,
+        metrics_before: Mapping[str, float],
     ) -> Outcome:
         if run.value is None:
-            return Outcome.failed(configuration, run.problem, run.seconds, run.output_tail)
-        measurement = Measurement(run.value, run.unit, run.maximize, run.metrics, system, run.seconds)
+            seconds = seconds_before + run.seconds
+            return Outcome.failed(configuration, run.problem, seconds, run.output_tail)
+        metrics = {**run.metrics, **metrics_before}
+        measurement = Measurement(run.value, run.unit, run.maximize, metrics, system, run.seconds)
         scored = None if baseline is None else score(measurement, baseline, self._experiment.reward)
-        return Outcome.measured(configuration, measurement, scored, notes)
+        notes = (*notes, *run.notes)
+        return Outcome.measured(configuration, measurement, scored, notes, seconds_before=seconds_before)

@@ -7,13 +7,16 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tactician.effects import effects_of
 from tactician.errors import Interrupted, Problem, RestoreError, TacticianError
 from tactician.events import Learned, RunFinished, RunStarted
+from tactician.experiment import Budget
 from tactician.outcomes import Configuration, Outcome, Verdict
 from tactician.ports import Search
 from tactician.results import StoppedBecause, make_result
 from tactician.reward import FAILED_REWARD
 from tactician.session import OWN_REFERENCE, REFERENCE, Session
+from tactician.stopping import Ending, ending_of, is_due
 
 _FINALISTS = 3
 _LEAST_TRIALS_FOR_FINALS = 12
@@ -37,6 +40,7 @@ class Tuner:
         dry_run: nothing of this touches the host.
         seconds_estimate: of the whole run, None while nothing is known.
         replayed: what an earlier process of this run measured.
+        observes: whether the algorithm is shown the system's metrics as its context.
     """
 
     def __init__(
@@ -48,7 +52,9 @@ class Tuner:
         dry_run: bool = False,
         seconds_estimate: float | None = None,
         replayed: Sequence[Replayed] = (),
+        observes: bool = True,
     ) -> None:
+        self._observes = observes
         self._session = session
         self._search = search
         self._undo = undo
@@ -58,6 +64,8 @@ class Tuner:
         self._candidate: Configuration | None = None
         self._verdicts: list[Verdict] = []
         self._not_restored: list[Problem] = []
+        self._effects: dict[str, Any] | None = None
+        self._decision: str | None = None
 
     def run(self) -> dict[str, Any]:
         """Tune, verify, restore.
@@ -124,32 +132,70 @@ class Tuner:
         session = self._session
         for replayed in self._replayed:
             self._replay(replayed)
-        finals = self._finals()
-        while (reason := session.exhausted) is None:
-            budget = session.experiment.budget.trials
-            if budget is not None and len(session.trials) >= budget - finals:
-                self._remeasure_finalists()
-                break
-            self._step()
-        reason = session.exhausted
-        if reason == "failures":
+        ended = self._try_until_decided()
+        self._effects = effects_of(session.experiment, session.baselines, session.trials)
+        if session.exhausted == "failures":
             return "failures"
-        self._candidate = choose_candidate(session.trials)
+        if ended is None or not ended.nothing:
+            self._candidate = choose_candidate(session.trials)
         if self._candidate is not None:
             self._verify(self._candidate)
-        return "budget"
+        return "budget" if ended is None or ended.spent else "decided"
+
+    def _try_until_decided(self) -> Ending | None:
+        """Try until the budget is spent, or until more trials would not change the decision."""
+        session = self._session
+        budget, finals = session.experiment.budget.trials, finals_of(session.experiment.budget)
+        while session.exhausted is None:
+            tried = len(session.trials)
+            if budget is not None and tried >= budget - finals:
+                self._remeasure_finalists()
+                break
+            if is_due(tried, len(session.experiment.parameters)) and (ending := self._ending()):
+                self._decide(ending)
+                if not ending.nothing:
+                    self._remeasure_finalists()
+                return ending
+            self._step()
+        # Where the model sees nothing worth having, a verification would only cost time.
+        ending = self._ending() if session.exhausted != "failures" else None
+        if ending is None or not ending.nothing:
+            return None
+        ending = ending._replace(spent=True)
+        self._decide(ending)
+        return ending
+
+    def _decide(self, ending: Ending) -> None:
+        session = self._session
+        self._decision = ending.sentence(len(session.trials), session.experiment.budget.trials)
+        session.notice(self._decision)
+
+    def _ending(self) -> Ending | None:
+        """Why the search is over, if it is."""
+        session = self._session
+        experiment = session.experiment
+        if not experiment.stop_early or session.power is None:
+            return None
+        worth = session.power.worth(experiment.worthwhile_improvement)
+        return ending_of(experiment, session.baseline, session.baselines, session.trials, worth)
 
     def _step(self) -> None:
         session = self._session
-        context = session.context()
+        context = session.context() if self._observes else {}
         prediction, request_id = self._search.predict(context)
         outcome = session.trial(prediction, request_id, context)
         self._reward(outcome, request_id)
 
     def _reward(self, outcome: Outcome, request_id: str) -> None:
         before = self._gradient_steps()
-        reward = outcome.score.reward if outcome.score is not None else FAILED_REWARD
-        self._search.set_reward(reward, request_id=request_id)
+        reward = FAILED_REWARD if outcome.reward is None else outcome.reward
+        if outcome.reward is None:
+            self._search.set_reward(reward, request_id=request_id, reward_data={"failed": True})
+        elif outcome.estimate is None:
+            self._search.set_reward(reward, request_id=request_id)
+        else:
+            known = {"aborted": True, "bound": outcome.estimate.bound, "seconds": outcome.estimate.seconds}
+            self._search.set_reward(reward, request_id=request_id, reward_data=known)
         after = self._gradient_steps()
         if after is not None and after != before:
             self._session.emit(Learned(self._session.run_id, after))
@@ -161,17 +207,12 @@ class Tuner:
             _, request_id = self._search.predict(dict(replayed.context))
             self._reward(replayed.outcome, request_id)
 
-    def _finals(self) -> int:
-        """How many trials are kept back to measure the best ones once more."""
-        trials = self._session.experiment.budget.trials
-        return _FINALISTS if trials is not None and trials >= _LEAST_TRIALS_FOR_FINALS else 0
-
     def _remeasure_finalists(self) -> None:
         """Measure the best few again: of many noisy runs the best one was mostly lucky."""
         session = self._session
         for configuration in _best(session.trials, _FINALISTS):
             if session.exhausted is None:
-                session.trial(configuration)
+                session.trial(configuration, whole=True)
 
     def _verify(self, candidate: Configuration) -> None:
         session = self._session
@@ -204,7 +245,16 @@ class Tuner:
             gradient_steps=self._gradient_steps(),
             not_restored=self._not_restored,
             notices=session.notices,
+            power=session.power_result,
+            effects=self._effects,
+            decision=self._decision,
         )
+
+
+def finals_of(budget: Budget) -> int:
+    """How many trials are kept back to measure the best ones once more."""
+    trials = budget.trials
+    return _FINALISTS if trials is not None and trials >= _LEAST_TRIALS_FOR_FINALS else 0
 
 
 def choose_candidate(trials: Sequence[Outcome]) -> Configuration | None:
@@ -227,15 +277,18 @@ def _best(trials: Sequence[Outcome], count: int) -> list[Configuration]:
     """Rank by mean reward, shrunk towards the mean of all as if each had one average run more."""
     rewards: dict[tuple[tuple[str, Any], ...], list[float]] = {}
     as_tried: dict[tuple[tuple[str, Any], ...], Configuration] = {}
-    failed = set()
+    failed, measured = set(), set()
     for outcome in trials:
         key = _key(outcome.configuration)
         as_tried[key] = outcome.configuration
-        if outcome.score is None:
+        if outcome.score is not None:
+            measured.add(key)
+        if outcome.reward is None:
             failed.add(key)
         else:
-            rewards.setdefault(key, []).append(outcome.score.reward)
-    pool = {key: values for key, values in rewards.items() if key not in failed}
+            rewards.setdefault(key, []).append(outcome.reward)
+    # An estimate of a run that was ended early counts in a mean, but wins nothing by itself.
+    pool = {key: values for key, values in rewards.items() if key in measured and key not in failed}
     if not pool:
         return []
     average = statistics.fmean(value for values in pool.values() for value in values)

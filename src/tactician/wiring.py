@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect as introspection
 import math
 import re
@@ -11,9 +12,9 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
+from oppertune.algorithms.auto import Auto
 from oppertune.errors import OppertuneError
 from tactician import safety
 from tactician.config import load_experiment, parse_experiment
@@ -30,6 +31,7 @@ from tactician.events import Event
 from tactician.experiment import Experiment, Training
 from tactician.interrupts import Interrupts
 from tactician.ports import Place
+from tactician.power import cannot_prove
 from tactician.session import Session
 from tactician.simulated.host import SimulatedBenchmark, SimulatedHost, SimulatedMonitor
 from tactician.simulated.surfaces import workload_surface
@@ -45,7 +47,7 @@ from tactician.system.preflight import Preflight, inspect
 from tactician.system.procfs import ProcMonitor
 from tactician.system.sysctl import is_per_namespace
 from tactician.trial import Bench
-from tactician.tuner import Replayed, Tuner
+from tactician.tuner import Replayed, Tuner, finals_of
 from tactician.undo.recover import Recovery, recover_folder
 
 Observers = Sequence[Callable[[Event], None]]
@@ -54,6 +56,9 @@ _DURATIONS = re.compile(
     r"(?:--(?:time|runtime|duration|timeout)[= ]|(?<!\S)-(?:[Tdz] ?|t ))(\d+)(s|m)?(?!\w)"
 )
 _LEARNING_SLICES = 4
+_TELL_CONTEXTS_APART = {"auto", "bayesian_optimization"}
+"""What the last run did to the system is a state for a policy to follow; to a model that learns one surface
+per context it would be a world of its own for every trial."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ def check(experiment: Experiment, options: Options) -> None:
     refused = safety.refusals(experiment, options.allow_durability)
     if refused:
         raise RefusedError(refused)
+    if hopeless := cannot_prove(experiment.target_improvement, experiment.verification.rounds):
+        raise PreflightError([Problem("target_improvement", hopeless)])
     try:
         get_algorithm_class(experiment.algorithm)
     except OppertuneError as error:
@@ -257,7 +264,7 @@ def _bench(
     run_id: str,
     netns: str,
 ) -> tuple[Bench, Callable[[bool], None]]:
-    rendered = lambda configuration: render(experiment, configuration)  # noqa: E731
+    rendered = functools.partial(render, experiment)
     if options.dry_run:
         return _simulated_bench(experiment, seen, host, rendered), lambda clean: None
     workload = experiment.workload
@@ -295,7 +302,7 @@ def _bench(
 
 
 def _simulated_bench(
-    experiment: Experiment, seen: Preflight, host: RealHost, rendered: Callable[[Mapping[str, Any]], str]
+    experiment: Experiment, seen: Preflight, host: RealHost, rendered: Callable[..., str]
 ) -> Bench:
     texts: dict[Place, str] = {knob.place: host.read(knob.place) for knob in seen.knobs}
     surface = workload_surface([tuned.parameter for tuned in experiment.parameters], experiment.workload_name)
@@ -326,6 +333,8 @@ def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecor
         search = create_tuning_instance(experiment.algorithm, parameters, _arguments(session))
     except (OppertuneError, TypeError) as error:
         raise ConfigurationError([Problem("algorithm_args", str(error))]) from error
+    if isinstance(search, Auto):
+        session.notice(f"{search.choice} searches: {search.reason}")
     replayed: list[Replayed] = []
     if resume is not None:
         if set(resume.original) - set(experiment.names):
@@ -333,7 +342,9 @@ def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecor
         recorded = resume.outcomes("trial")
         replayed = [Replayed(entry.outcome, entry.request_id, entry.context) for entry in recorded]
         spent = sum(measured.outcome.seconds for measured in resume.measurements)
-        session.resume([entry.outcome for entry in resume.outcomes("baseline")], spent)
+        baselines = resume.of("baseline")
+        first = sum(entry.arm != "drift" for entry in baselines)
+        session.resume([entry.outcome for entry in baselines], spent, first)
     typical = duration_hint(experiment)
     return Tuner(
         session,
@@ -342,6 +353,7 @@ def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecor
         dry_run=options.dry_run,
         seconds_estimate=None if typical is None else session.seconds_estimate(typical),
         replayed=replayed,
+        observes=experiment.algorithm not in _TELL_CONTEXTS_APART,
     )
 
 
@@ -357,6 +369,11 @@ def _arguments(session: Session) -> dict[str, object]:
         "gamma": training.gamma,
         "max_steps_per_episode": training.max_steps_per_episode,
         "state_features": experiment.state_metrics,
+        # What the system showed during a run follows from that run's configuration, not from the next.
+        "state_in_model": False,
+        "total_timesteps": _rounds(experiment) or training.total_timesteps,
+        "budget": _rounds(experiment),
+        "mode": "trials",
     }
     known = introspection.signature(get_algorithm_class(experiment.algorithm)).parameters
     arguments = {name: value for name, value in offered.items() if name in known}
@@ -368,11 +385,21 @@ def _arguments(session: Session) -> dict[str, object]:
     return {**arguments, **common, **experiment.algorithm_args}
 
 
+def _rounds(experiment: Experiment) -> int | None:
+    """How many trials the algorithm decides on, as far as that can be known before the first."""
+    budget = experiment.budget
+    if budget.trials is not None:
+        return max(1, budget.trials - finals_of(budget))
+    typical = duration_hint(experiment)
+    return None if typical is None or budget.seconds is None else max(2, int(budget.seconds / typical))
+
+
 def _rollout(session: Session) -> int:
-    """Return ``n_steps``, made shorter where it was not asked for and the budget ends before it."""
+    """Return ``n_steps``; of real trials made shorter where not asked for and the budget ends before."""
     training: Training = session.experiment.training
     trials = session.experiment.budget.trials
-    if trials is None or trials >= training.n_steps:
+    imagined = session.experiment.algorithm_args.get("model_based", True)
+    if imagined or trials is None or trials >= training.n_steps:
         return training.n_steps
     asked = session.experiment.document.get("training_config")
     if isinstance(asked, Mapping) and "n_steps" in asked:

@@ -237,7 +237,7 @@ def test_a_resumed_run_predicts_what_the_uninterrupted_one_did():
     )
 
     def fixture(trials):
-        changed = make_experiment(budget=Budget(trials=trials), max_failures=3)
+        changed = make_experiment(budget=Budget(trials=trials), max_failures=3, stop_early=False)
         return Fixture(changed, Scripted(by_configuration), monitor=Calm())
 
     def tried(made):

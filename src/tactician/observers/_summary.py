@@ -9,6 +9,7 @@ from typing import Any
 from tactician.events import RunStarted
 from tactician.experiment import Experiment
 from tactician.observers._commands import benchmark_command, host_commands
+from tactician.observers._findings import effect_lines
 from tactician.observers._opening import RULE
 from tactician.observers._text import Line, claim, number, setting, settings
 
@@ -33,6 +34,7 @@ def closing(result: _Result, started: RunStarted | None) -> list[Line]:
     lines += _figures(result, started)
     lines += _improvements(result, started)
     lines += _configuration(result, started)
+    lines += effect_lines(result)
     lines += _restored(result, started)
     lines += _next(result, started)
     return [*lines, Line(RULE)]
@@ -84,7 +86,9 @@ def _figures(result: _Result, started: RunStarted | None) -> list[Line]:
     if started is not None:
         longest = max(1, started.experiment.training.max_steps_per_episode)
         lines.append(Line(f"Total Episodes: {math.ceil(trials / longest)}"))
-    lines.append(Line(f"Total Trials: {trials}" + (f" ({failed} failed)" if failed else "")))
+    aborted = int(result.get("aborted_trials", 0))
+    parts = ([f"{failed} failed"] if failed else []) + ([f"{aborted} ended early"] if aborted else [])
+    lines.append(Line(f"Total Trials: {trials}" + (f" ({', '.join(parts)})" if parts else "")))
     if result.get("gradient_steps") is not None:
         lines.append(Line(f"Gradient Steps: {result['gradient_steps']}"))
     baseline = result.get("baseline") or {}
@@ -104,8 +108,10 @@ def _figures(result: _Result, started: RunStarted | None) -> list[Line]:
 def _improvements(result: _Result, started: RunStarted | None) -> list[Line]:
     verdicts = _verdicts(result)
     if not verdicts:
+        decision = result.get("decision")
         return [
             Line(f"Improvement: {NOTHING_WON}", "bold"),
+            *([Line(f"  Decided: {decision}.")] if decision else []),
             Line("  Nothing was verified, so nothing is claimed."),
         ]
     lines = []

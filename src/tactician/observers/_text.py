@@ -12,7 +12,17 @@ from rich.cells import cell_len, chop_cells
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _SHELL_WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*")+""")
-_PLAIN_SIGNS = {"✓": "ok", "✗": "failed:", "🎯": "*", "…": "...", "→": "->", "·": "-", "×": "x", "±": "+/-"}
+_PLAIN_SIGNS = {
+    "✓": "ok",
+    "✗": "failed:",
+    "🎯": "*",
+    "…": "...",
+    "→": "->",
+    "·": "-",
+    "×": "x",
+    "±": "+/-",
+    "■": "stop:",
+}
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS = "_.-=+*#@"
 _CONTINUED = " \\"

@@ -22,6 +22,7 @@ from tactician.events import (
     BenchmarkStarted,
     Event,
     Notice,
+    PowerAssessed,
     RunFinished,
     RunStarted,
     TrialFinished,
@@ -30,6 +31,7 @@ from tactician.events import (
     VerificationStarted,
     Verified,
 )
+from tactician.observers._findings import power_lines
 from tactician.observers._live import LiveLine, Progress
 from tactician.observers._opening import opening
 from tactician.observers._summary import closing, reference_name, verdict, verified
@@ -152,6 +154,8 @@ class ConsoleObserver:
                 return opening(event)
             case BaselineMeasured():
                 return self._baseline(event)
+            case PowerAssessed():
+                return power_lines(event, self._started)
             case TrialStarted():
                 self._in_trial = True
                 action = [Line(f"  {name}: {setting(value)}") for name, value in event.configuration.items()]
@@ -186,6 +190,8 @@ class ConsoleObserver:
     def _trial(self, event: TrialFinished) -> list[Line]:
         outcome = event.outcome
         notes = [Line(f"  Note: {note}") for note in outcome.notes]
+        if outcome.estimate is not None:
+            return [Line(f"  ■ Ended early: {outcome.reason}", "yellow"), *notes]
         if outcome.measurement is None:
             said = {"refused": "Refused", "aborted": "Stopped early"}.get(outcome.status, "Benchmark failed")
             return [Line(f"  ✗ {said}: {outcome.reason}", "red"), *notes]

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tactician.observers._findings import finding_rows
 from tactician.observers._text import claim, clean, number, percent, setting
 from tactician.storage.records import MeasurementRecord, RunRecord, RunSummary
 
@@ -81,6 +82,7 @@ def _fact_rows(record: RunRecord) -> Iterable[tuple[str, str | Text]]:
     if summary.significant:
         for name, value in (result.get("best_config") or {}).items():
             yield f"Best: {name}", setting(value)
+    yield from finding_rows(result)
     if result.get("restored") is False:
         yield "Restored", Text("NO: run tactician recover", "bold red")
 

@@ -40,11 +40,15 @@ def crashed(row: RowMapping) -> bool:
 def summaries() -> Select[Any]:
     """The query for all runs, newest first, each with the number of its trials."""
     trials = measurements.c.purpose == "trial"
+    # A trial that was ended early because enough was known has a reward, and did not fail.
+    went_well = (measurements.c.status == "measured") | (
+        (measurements.c.status == "aborted") & measurements.c.reward.is_not(None)
+    )
     counts = (
         select(
             measurements.c.run_id,
             func.count().label("trials"),
-            func.sum(case((measurements.c.status == "measured", 0), else_=1)).label("failed_trials"),
+            func.sum(case((went_well, 0), else_=1)).label("failed_trials"),
         )
         .where(trials)
         .group_by(measurements.c.run_id)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
-from tactician.outcomes import Configuration, Measurement, Outcome, Score, Status
+from tactician.outcomes import Configuration, Estimate, Measurement, Outcome, Score, Status
 
 Purpose = Literal["baseline", "trial", "verification"]
 RunState = Literal["running", "finished", "failed", "interrupted", "stopped"]
@@ -129,14 +129,15 @@ class RunRecord:
 
 def outcome_columns(outcome: Outcome) -> dict[str, Any]:
     """An outcome as values for the measurements table."""
-    measurement, score = outcome.measurement, outcome.score
+    measurement: Measurement | Estimate | None = outcome.measurement or outcome.estimate
+    score = outcome.score if outcome.estimate is None else outcome.estimate.score
     return {
         "configuration": plain(outcome.configuration),
         "status": outcome.status,
         "value": None if measurement is None else float(measurement.value),
         "unit": None if measurement is None else storable(measurement.unit),
         "maximize": None if measurement is None else bool(measurement.maximize),
-        "metrics": None if measurement is None else plain(measurement.metrics),
+        "metrics": None if measurement is None else plain(_metrics(measurement)),
         "system": None if measurement is None else plain(measurement.system),
         "performance": None if score is None else float(score.performance),
         "stability": None if score is None else float(score.stability),
@@ -164,15 +165,41 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
     score = None
     if row["reward"] is not None:
         score = Score(performance=row["performance"], stability=row["stability"], reward=row["reward"])
+    estimate = None
+    if status == "aborted" and score is not None:
+        estimate = _estimate(row, score)
     return Outcome(
         status,
         row["configuration"],
         measurement,
-        score,
+        None if estimate is not None else score,
         reason=row["reason"],
         seconds=row["seconds"],
         notes=tuple(row["notes"]),
         output_tail=row["output_tail"],
+        estimate=estimate,
+    )
+
+
+def _metrics(found: Measurement | Estimate) -> Mapping[str, float]:
+    """The numbers beside the value; those of an estimate say how good it is."""
+    if isinstance(found, Measurement):
+        return found.metrics
+    return {"bound": found.bound, "seconds": found.seconds, "error": found.error}
+
+
+def _estimate(row: Mapping[str, Any], score: Score) -> Estimate:
+    """The estimate of a trial that was ended early; its columns are those of a measurement."""
+    beside = _numbers(row["metrics"])
+    return Estimate(
+        value=row["value"],
+        bound=beside.get("bound", row["value"]),
+        unit=row["unit"],
+        maximize=row["maximize"],
+        seconds=beside.get("seconds", row["seconds"]),
+        error=beside.get("error", 0.0),
+        system=_numbers(row["system"]),
+        score=score,
     )
 
 

@@ -34,6 +34,13 @@ A_BENCHMARK_FAILS_BY_RESULT = "a run has a finite value or a problem, and never 
 A_JOURNAL_HOLDS_EVERY_UNDO = "what was journalled is pending until restored() was called, and not longer"
 
 
+_EXAMPLE_POWER = {
+    "noise": 4.1, "noise_interval": [2.0, 8.2], "baseline_runs": 3, "rounds": 20,
+    "provable_improvement": 4.08, "worthwhile_improvement": 4.08, "target_improvement": None,
+    "suggestion": {"improvement": 2.0, "rounds": 79, "seconds": 237.0},
+}  # fmt: skip
+
+
 class LawBrokenError(AssertionError):
     """An implementation breaks a law of its port."""
 
@@ -127,6 +134,7 @@ def example_events() -> list[events.Event]:
         events.BenchmarkStarted(run, "baseline", "true"),
         events.BenchmarkFinished(run, "baseline", 1.0),
         events.BaselineMeasured(run, 1, measured),
+        events.PowerAssessed(run, _EXAMPLE_POWER, 60.0),
         events.TrialStarted(run, 1, there, 30, 30.0),
         events.Applied(run, "net.core.somaxconn", 4096),
         events.TrialFinished(run, 1, measured, True, "request", {"io_wait": 0.0}),
@@ -144,11 +152,14 @@ def example_result(run: str, here: Configuration, there: Configuration) -> dict[
     return {
         "success": True, "run_id": run, "workload_name": "example", "algorithm": "ppo", "dry_run": False,
         "restored": True, "stopped_because": "budget", "error": None, "trials": 2, "failed_trials": 1,
+        "aborted_trials": 0,
         "gradient_steps": 4, "benchmark_seconds": 3.0,
         "baseline": {"median": 100.0, "unit": "1/s", "runs": 1},
         "original": dict(here), "candidate": dict(there), "best_config": dict(here), "improvement": 0.0,
         "improvement_interval": None, "significant": False, "verdicts": [], "reward_metric": "ops",
         "network_namespace": None, "not_restored": [], "notices": [],
+        "power": _EXAMPLE_POWER, "decision": None,
+        "effects": {"net.core.somaxconn": {"verdict": "unknown", "share": 0.4, "low": 0.0, "high": 0.9}},
     }  # fmt: skip
 
 
