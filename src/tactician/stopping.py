@@ -13,21 +13,25 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from oppertune.core.encoding import to_unit
+from oppertune.core.encoding import from_unit, to_unit
+from oppertune.core.space import Space
 from oppertune.core.values import Categorical, Value
 from oppertune.prospects import Prospects, prospects
 from tactician.experiment import Experiment
 from tactician.outcomes import Configuration, Outcome
 from tactician.reward import relative_performance
 
-NOTHING, HARDLY_MORE = 0.1, 0.05
+NOTHING, HARDLY_MORE = 0.05, 0.03
 """Smaller chances of a gain worth having, over the default and over the best so far, are not worth trials."""
 
 LEAST, BESIDE_ONE_PER_PARAMETER, LEAST_AT_MOST = 14, 6, 40
 """Before so many trials nothing is decided, since a narrow valley may not have been met yet."""
 
-WIDEST_GAP = 0.3
+WIDEST_GAP = 0.2
 """Nor while so wide a part of a parameter's range was never looked into."""
+
+PROBES = 6
+"""So many trials at most look into such gaps before a decision."""
 
 _FEW = 8
 _EVERY = 8
@@ -133,8 +137,11 @@ def ending_of(
     trials: Sequence[Outcome],
     worth: float,
 ) -> Ending | None:
-    """Why the search is over; None where it is not, or not known to be. Arguments as :func:`look_ahead`."""
-    if len(trials) < least_trials(len(experiment.parameters)) or not _explored(experiment, trials):
+    """Why the search is over; None where it is not, or not known to be. Arguments as :func:`look_ahead`.
+
+    It is so only if :func:`unexplored` finds nothing left to look into.
+    """
+    if len(trials) < least_trials(len(experiment.parameters)):
         return None
     found = look_ahead(experiment, baseline, baselines, trials, worth)
     if found is None:
@@ -144,8 +151,15 @@ def ending_of(
     return Ending(False, found.over_best, worth) if found.over_best < HARDLY_MORE else None
 
 
-def _explored(experiment: Experiment, trials: Sequence[Outcome]) -> bool:
-    """Whether the trials leave no wide gap in any range; the ends count as gaps too."""
+def unexplored(
+    experiment: Experiment, baseline: Configuration, trials: Sequence[Outcome]
+) -> Configuration | None:
+    """A configuration in the middle of every gap that the trials left wide; None where there is none.
+
+    A model knows nothing of a narrow valley that nothing was measured near to, however sure it is. The ends
+    of a range count as gaps too; parameters without gaps keep the baseline's values.
+    """
+    values, gaps = _inside(experiment, baseline), False
     for tuned in experiment.parameters:
         parameter = tuned.parameter
         # Of a few values each may stand for a third of the range.
@@ -153,9 +167,12 @@ def _explored(experiment: Experiment, trials: Sequence[Outcome]) -> bool:
             continue
         tried = {to_unit(parameter, parameter.nearest(o.configuration[tuned.name])) for o in trials}
         edges = [0.0, *sorted(tried), 1.0]
-        if max(high - low for low, high in pairwise(edges)) > WIDEST_GAP:
-            return False
-    return True
+        width, low = max((high - low, low) for low, high in pairwise(edges))
+        if width > WIDEST_GAP:
+            gaps = True
+            values[tuned.name] = from_unit(parameter, low + 0.5 * width)
+    space = Space([tuned.parameter for tuned in experiment.parameters], experiment.constraints)
+    return space.repair(values) if gaps else None
 
 
 def _level(outcome: Outcome, middle: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from tactician.ports import Search
 from tactician.results import StoppedBecause, make_result
 from tactician.reward import FAILED_REWARD
 from tactician.session import OWN_REFERENCE, REFERENCE, Session
-from tactician.stopping import Ending, ending_of, is_due
+from tactician.stopping import PROBES, Ending, ending_of, is_due, unexplored
 
 _FINALISTS = 3
 _LEAST_TRIALS_FOR_FINALS = 12
@@ -151,19 +152,38 @@ class Tuner:
             if budget is not None and tried >= budget - finals:
                 self._remeasure_finalists()
                 break
-            if is_due(tried, len(session.experiment.parameters)) and (ending := self._ending()):
+            if is_due(tried, len(session.experiment.parameters)) and (ending := self._sure_ending()):
                 self._decide(ending)
                 if not ending.nothing:
                     self._remeasure_finalists()
                 return ending
             self._step()
         # Where the model sees nothing worth having, a verification would only cost time.
-        ending = self._ending() if session.exhausted != "failures" else None
+        ending = self._ending() if session.exhausted != "failures" and self._gap() is None else None
         if ending is None or not ending.nothing:
             return None
         ending = ending._replace(spent=True)
         self._decide(ending)
         return ending
+
+    def _sure_ending(self) -> Ending | None:
+        """Why the search is over, after a look into the gaps that it left."""
+        session = self._session
+        budget = session.experiment.budget
+        last = math.inf if budget.trials is None else budget.trials - finals_of(budget)
+        ending = self._ending()
+        for _ in range(PROBES):
+            gap = self._gap()
+            if ending is None or gap is None:
+                return ending
+            if session.exhausted is not None or len(session.trials) >= last:
+                return None
+            session.trial(gap)
+        return self._ending() if self._gap() is None else None
+
+    def _gap(self) -> Configuration | None:
+        session = self._session
+        return unexplored(session.experiment, session.baseline, session.trials)
 
     def _decide(self, ending: Ending) -> None:
         session = self._session

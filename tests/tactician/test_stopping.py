@@ -25,7 +25,7 @@ from tactician.events import (
 from tactician.experiment import Budget, RewardWeights, Verification
 from tactician.simulated.host import SimulatedBenchmark
 from tactician.simulated.surfaces import Surface, gaussian
-from tactician.stopping import Ending, ending_of, is_due, least_trials, look_ahead
+from tactician.stopping import Ending, ending_of, is_due, least_trials, look_ahead, unexplored
 from tactician.tuner import Replayed, Tuner
 from tactician.wiring import Options, check
 
@@ -121,7 +121,7 @@ def measured(fixture, trials):
     ("over_default", "over_best", "expected"),
     [
         (0.0, 0.0, Ending(True, 0.0, 0.02)),
-        (0.05, 0.5, Ending(True, 0.05, 0.02)),
+        (0.04, 0.5, Ending(True, 0.04, 0.02)),
         (0.5, 0.01, Ending(False, 0.01, 0.02)),
         (0.5, 0.3, None),
     ],
@@ -134,13 +134,16 @@ def test_the_chances_decide(monkeypatch, over_default, over_best, expected):
     assert ending_of(*measured(Fixture(make_experiment(budget=Budget(trials=40))), 13), 0.02) is None
 
 
-def test_nothing_is_decided_while_a_wide_part_of_a_range_was_never_looked_into(monkeypatch):
-    monkeypatch.setattr(stopping, "look_ahead", lambda *given: Prospects(0.0, 0.0, {}, 0.0))
+def test_what_was_never_looked_into_is_found_and_filled(monkeypatch):
     fixture = Fixture(make_experiment(budget=Budget(trials=40)))
-    experiment, baseline, baselines, trials = measured(fixture, 14)
-    assert ending_of(experiment, baseline, baselines, trials, 0.02) is not None
-    low = [o for o in trials if o.configuration[DIRTY_RATIO] <= 60] * 2
-    assert ending_of(experiment, baseline, baselines, low, 0.02) is None
+    experiment, baseline, _, trials = measured(fixture, 14)
+    assert unexplored(experiment, baseline, trials) is None
+    low = [o for o in trials if o.configuration[DIRTY_RATIO] <= 60]
+    gap = unexplored(experiment, baseline, low)
+    assert gap is not None
+    assert gap[DIRTY_RATIO] > 60
+    highest = max(o.configuration[DIRTY_RATIO] for o in low)
+    assert gap[DIRTY_RATIO] > highest
 
 
 def test_a_metric_that_is_zero_or_negative_is_judged_too():
