@@ -89,7 +89,8 @@ def test_too_small_a_budget_is_spent_and_its_candidate_verified():
     assert fixture.result["decision"] is None
 
 
-def test_a_spent_budget_with_nothing_to_gain_is_not_verified():
+def test_a_spent_budget_with_nothing_to_gain_is_not_verified(monkeypatch):
+    monkeypatch.setattr(stopping, "WIDEST_GAP", 0.5)
     fixture = tuned(budget=Budget(trials=least_trials(2)))
     assert fixture.result["stopped_because"] == "budget"
     assert "there is nothing to verify" in fixture.result["decision"]
