@@ -30,6 +30,7 @@ SETTINGS = {
         {"batch_size": 16, "n_epochs": 1, "net_arch": (8, 8)},
         {**SMALL, "model_based": False, "max_steps_per_episode": 4},
     ],
+    "long_run": [{"model_rounds": 5, "patience": 2, "model_args": {"n_candidates": 24, "n_initial": 3}}],
 }
 
 
@@ -43,7 +44,7 @@ def is_there(name):
 NAMES = sorted({entry: name for name, entry in ALGORITHMS.items() if is_there(name)}.values())
 CASES = [(name, options) for name in NAMES for options in SETTINGS.get(name, [{}])]
 # Each of these runs for minutes otherwise.
-SLOW = {"ppo": 2, "bayesian_optimization": 2, "auto": 3}
+SLOW = {"ppo": 2, "bayesian_optimization": 2, "auto": 3, "long_run": 2}
 
 
 def some(name):
