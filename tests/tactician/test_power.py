@@ -106,7 +106,8 @@ def test_intervals_hold_the_noise_as_often_as_they_say(truth):
         found = [noise_of(np.exp(truth * rng.normal(size=runs)).tolist()) for _ in range(400)]
         held = statistics.fmean(noise.low <= truth <= noise.high for noise in found)
         assert held >= 0.84, (runs, held)
-        assert statistics.median(noise.deviation for noise in found) == pytest.approx(truth, rel=0.4)
+        # Of three runs the estimate leans towards what benchmarks usually show.
+        assert statistics.median(noise.deviation for noise in found) == pytest.approx(truth, rel=0.5)
 
 
 def test_one_wild_run_does_not_make_a_benchmark_noisy():

@@ -138,7 +138,7 @@ def test_rmsprop_on_arrays_takes_the_steps_of_the_one_on_floats(momentum):
     file = io.BytesIO()
     save_state(file, "both", {"arrays": arrays, "floats": floats})
     file.seek(0)
-    _, loaded = load_state(file)
+    loaded = load_state(file).open()
     assert type(loaded["arrays"]) is ArrayRMSprop
     assert type(loaded["floats"]) is RMSprop
     loaded["arrays"].step([expected], [2 * x])
