@@ -18,6 +18,7 @@ from zlib import crc32
 
 import numpy as np
 
+from oppertune.algorithms._arguments import count, positive, share
 from oppertune.algorithms._networks import MLP, Adam, Array
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
 from oppertune.core.encoding import from_unit, to_unit
@@ -211,25 +212,25 @@ class DDPG(Algorithm):
         **options: Any,
     ) -> None:
         super().__init__(parameters, **options)
-        self.epsilon = _share("epsilon", epsilon)
-        self.epsilon_decay = _share("epsilon_decay", epsilon_decay)
-        self.epsilon_decay_frequency = _count("epsilon_decay_frequency", epsilon_decay_frequency)
-        self.hidden_width = _count("hidden_width", hidden_width)
-        self.batch_size = _count("batch_size", batch_size)
-        self.initial_random_steps = _count("initial_random_steps", initial_random_steps, 0)
-        self.gamma = _share("gamma", gamma)
-        self.tau = _share("tau", tau)
-        self.lr = _positive("lr", lr)
-        self.critic_lr = self.lr if critic_lr is None else _positive("critic_lr", critic_lr)
-        self.learn_loop_count = _count("learn_loop_count", learn_loop_count, 0)
+        self.epsilon = share("epsilon", epsilon)
+        self.epsilon_decay = share("epsilon_decay", epsilon_decay)
+        self.epsilon_decay_frequency = count("epsilon_decay_frequency", epsilon_decay_frequency)
+        self.hidden_width = count("hidden_width", hidden_width)
+        self.batch_size = count("batch_size", batch_size)
+        self.initial_random_steps = count("initial_random_steps", initial_random_steps, 0)
+        self.gamma = share("gamma", gamma)
+        self.tau = share("tau", tau)
+        self.lr = positive("lr", lr)
+        self.critic_lr = self.lr if critic_lr is None else positive("critic_lr", critic_lr)
+        self.learn_loop_count = count("learn_loop_count", learn_loop_count, 0)
         if noise not in get_args(Noise):
             raise InvalidArgumentError(f"noise must be one of {get_args(Noise)}, not {noise!r}")
         self.noise = noise
-        self.noise_scale = _positive("noise_scale", noise_scale, zero=True)
-        self.noise_decay = _share("noise_decay", noise_decay)
-        self.buffer_size = _count("buffer_size", buffer_size)
+        self.noise_scale = positive("noise_scale", noise_scale, zero=True)
+        self.noise_decay = share("noise_decay", noise_decay)
+        self.buffer_size = count("buffer_size", buffer_size)
         self.max_steps_per_episode = (
-            None if max_steps_per_episode is None else _count("max_steps_per_episode", max_steps_per_episode)
+            None if max_steps_per_episode is None else count("max_steps_per_episode", max_steps_per_episode)
         )
         self.scale_rewards = bool(scale_rewards)
         seeds = np.random.SeedSequence(self._random_seed).spawn(3)
@@ -434,21 +435,3 @@ def _between(feature: Integer | Real, value: object) -> float:
     if feature.log:
         return 2.0 * math.log(number / feature.min) / math.log(feature.max / feature.min) - 1.0
     return 2.0 * ((number - feature.min) / (feature.max - feature.min)) - 1.0
-
-
-def _positive(what: str, value: float, *, zero: bool = False) -> float:
-    if not 0 <= value < math.inf or (value == 0 and not zero):
-        raise InvalidArgumentError(f"{what} must be {'at least 0' if zero else 'positive'}, not {value}")
-    return float(value)
-
-
-def _share(what: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise InvalidArgumentError(f"{what} must lie in [0, 1], not {value}")
-    return float(value)
-
-
-def _count(what: str, value: object, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidArgumentError(f"{what} must be a whole number from {least}, not {value!r}")
-    return value

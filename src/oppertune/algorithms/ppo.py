@@ -11,13 +11,13 @@ trials as they come: after each of them the policy plays some imagined ones and 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from oppertune.algorithms._arguments import count, positive, share
 from oppertune.algorithms._networks import MLP, Adam, Array, clip_by_global_norm
 from oppertune.algorithms._observations import (
     TEXT_COLUMNS,
@@ -35,7 +35,6 @@ from oppertune.core.encoding import to_unit
 from oppertune.core.rewards import RobustScaler
 from oppertune.core.types import Context
 from oppertune.core.values import Parameter, Value
-from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Inputs
 
@@ -162,23 +161,23 @@ class PPO(Algorithm):
         **options: Any,
     ) -> None:
         super().__init__(parameters, normalize_rewards=normalize_rewards and not model_based, **options)
-        self.learning_rate = _positive("learning_rate", learning_rate)
-        self.n_steps = _count("n_steps", n_steps)
-        self.batch_size = _count("batch_size", batch_size)
-        self.n_epochs = _count("n_epochs", n_epochs)
-        self.gamma = _share("gamma", gamma)
-        self.gae_lambda = _share("gae_lambda", gae_lambda)
-        self.clip_range = _positive("clip_range", clip_range)
+        self.learning_rate = positive("learning_rate", learning_rate)
+        self.n_steps = count("n_steps", n_steps)
+        self.batch_size = count("batch_size", batch_size)
+        self.n_epochs = count("n_epochs", n_epochs)
+        self.gamma = share("gamma", gamma)
+        self.gae_lambda = share("gae_lambda", gae_lambda)
+        self.clip_range = positive("clip_range", clip_range)
         self.ent_coef = float(ent_coef)
         self.vf_coef = float(vf_coef)
-        self.max_grad_norm = _positive("max_grad_norm", max_grad_norm)
+        self.max_grad_norm = positive("max_grad_norm", max_grad_norm)
         self.normalize_advantage = bool(normalize_advantage)
-        self.max_steps_per_episode = _count("max_steps_per_episode", max_steps_per_episode)
-        self.net_arch = tuple(_count("net_arch", width) for width in net_arch)
+        self.max_steps_per_episode = count("max_steps_per_episode", max_steps_per_episode)
+        self.net_arch = tuple(count("net_arch", width) for width in net_arch)
         self.start_at_default = bool(start_at_default)
         self.model_based = bool(model_based)
         self.state_in_model = bool(state_in_model)
-        self.total_timesteps = _count("total_timesteps", total_timesteps)
+        self.total_timesteps = count("total_timesteps", total_timesteps)
         self.state_features = None if state_features is None else tuple(state_features)
         self._begin(log_std_init, window)
 
@@ -416,21 +415,3 @@ class PPO(Algorithm):
     def _set_state(self, state: dict[str, Any]) -> None:
         super()._set_state(state)
         self._heads = ActionHeads(self.params)
-
-
-def _positive(what: str, value: float) -> float:
-    if not 0 < value < math.inf:
-        raise InvalidArgumentError(f"{what} must be positive, not {value}")
-    return float(value)
-
-
-def _share(what: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise InvalidArgumentError(f"{what} must lie in [0, 1], not {value}")
-    return float(value)
-
-
-def _count(what: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(f"{what} must be a positive whole number, not {value!r}")
-    return value
