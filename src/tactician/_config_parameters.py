@@ -8,7 +8,8 @@ from decimal import Decimal
 from math import isclose, isqrt, sqrt
 
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
-from tactician._config_models import ActionItem, Document, type_hint
+from tactician._config_models import ActionItem, Document
+from tactician._config_shape import type_hint
 from tactician._config_text import Findings, Where, near, shown, spelled
 from tactician.experiment import HOST_KINDS, KnobKind, TunedParameter, with_value
 

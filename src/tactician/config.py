@@ -1,6 +1,6 @@
 """Turns an experiment file into frozen data, or lists at once everything that is wrong with it.
 
-The way of a file: plain values (``_config_text``) -> shape (``_config_models``) -> parameters
+The way of a file: plain values (``_config_text``) -> shape (``_config_shape``) -> parameters
 (``_config_parameters``) and the checks across keys, here.
 Every stage only notes what is wrong and hands on what is sound, so that one run shows the whole list.
 """
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from oppertune.core.space import Constraint, Space
 from oppertune.core.values import Categorical
-from tactician._config_models import Document, document_schema, read_shape
+from tactician._config_models import Document
 from tactician._config_parameters import VARIABLE, placeholders, read_parameters
+from tactician._config_shape import document_schema, read_shape
 from tactician._config_text import Findings, near, plain, read_document, shown
 from tactician.errors import ConfigurationError
 from tactician.experiment import (

@@ -13,6 +13,7 @@ from tactician.config import parse_experiment
 from tactician.errors import OperatorError, PreflightError, Problem, RefusedError, RestoreError
 from tactician.experiment import Experiment
 from tactician.interrupts import Interrupts
+from tactician.options import Options
 from tactician.plan import make_plan
 from tactician.ports import Place
 from tactician.storage.records import RunRecord
@@ -26,7 +27,7 @@ from tactician.system.sysctl import file_knob, path_of
 from tactician.transaction import Transaction
 from tactician.undo.recover import Recovery, leftover_journals, recover_folder, recover_journal
 from tactician.undo.restore import command_for, sysctl_name
-from tactician.wiring import Options, check
+from tactician.wiring import check
 
 FORMATS = ("sysctl", "sh")
 _REFERENCES = {"original": "what was set before", "kernel defaults": "that kernel's own defaults"}

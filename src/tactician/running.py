@@ -12,11 +12,12 @@ from tactician.config import parse_experiment
 from tactician.errors import MisuseError, OperatorError
 from tactician.experiment import Experiment
 from tactician.observers.console import ConsoleObserver
+from tactician.options import Options
 from tactician.results import exit_status
 from tactician.storage.records import RunRecord
 from tactician.system import namespace
 from tactician.system.command import run_in_foreground
-from tactician.wiring import Options, check, load_document, wire
+from tactician.wiring import check, load_document, wire
 
 Ran = tuple[dict[str, Any], int]
 """A result and the exit status that goes with it."""

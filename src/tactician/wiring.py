@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import inspect as introspection
-import math
-import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
 from oppertune.algorithms.auto import Auto
 from oppertune.errors import OppertuneError
 from tactician import safety
+from tactician.benches import real_bench
 from tactician.config import load_experiment, parse_experiment
 from tactician.environment import TuningEnv
 from tactician.errors import (
@@ -28,54 +25,24 @@ from tactician.errors import (
     RestoreError,
 )
 from tactician.events import Event
-from tactician.experiment import Experiment, Training
-from tactician.interrupts import Interrupts
-from tactician.ports import Place
+from tactician.experiment import Experiment
+from tactician.options import Options
 from tactician.power import cannot_prove
+from tactician.search_arguments import TELL_CONTEXTS_APART, duration_hint, search_arguments
 from tactician.session import Session
-from tactician.simulated.host import SimulatedBenchmark, SimulatedHost, SimulatedMonitor
-from tactician.simulated.surfaces import workload_surface
 from tactician.storage.history import History, new_run_id
 from tactician.storage.records import RunRecord
 from tactician.system import facts, namespace
-from tactician.system.benchmark import CommandBenchmark, render
 from tactician.system.files import RealHost
-from tactician.system.guarding import GuardianProcess, NoGuardian, NoJournal, RunJournal, run_header
 from tactician.system.home import Home
 from tactician.system.hostlock import HostLock
 from tactician.system.preflight import Preflight, inspect
-from tactician.system.procfs import ProcMonitor
 from tactician.system.sysctl import is_per_namespace
 from tactician.trial import Bench
-from tactician.tuner import Replayed, Tuner, finals_of
+from tactician.tuner import Replayed, Tuner
 from tactician.undo.recover import Recovery, recover_folder
 
 Observers = Sequence[Callable[[Event], None]]
-# pgbench -T 30, wrk -d30s, hey -z 3s, iperf3 -t 10, sysbench --time=30, fio --runtime=30
-_DURATIONS = re.compile(
-    r"(?:--(?:time|runtime|duration|timeout)[= ]|(?<!\S)-(?:[Tdz] ?|t ))(\d+)(s|m)?(?!\w)"
-)
-_LEARNING_SLICES = 4
-_TELL_CONTEXTS_APART = {"auto", "bayesian_optimization"}
-"""What the last run did to the system is a state for a policy to follow; to a model that learns one surface
-per context it would be a world of its own for every trial."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator said beside the experiment.
-
-    Attributes:
-        dry_run: simulate host and benchmark.
-        skip_absent: go on without parameters that this kernel does not have.
-        allow_durability: parameters for which crash safety may be given up.
-        root: put before every path of the host; for tests.
-    """
-
-    dry_run: bool = False
-    skip_absent: bool = False
-    allow_durability: Collection[str] = ()
-    root: str = ""
 
 
 def load_document(path: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
@@ -169,7 +136,7 @@ def wire(
         ready = dataclasses.replace(seen.experiment, random_seed=_seed(experiment, resume))
         run_id = resume.id if resume else new_run_id()
         history = History(home.history)
-        bench, release = _bench(ready, seen, options, host, home, locks, run_id, netns)
+        bench, release = real_bench(ready, seen, options, host, home, locks, run_id, netns)
         stack.pop_all()
     session = _session(ready, seen, bench, release, run_id, history, observers)
     try:
@@ -254,83 +221,11 @@ def _inspected(experiment: Experiment, options: Options, host: RealHost, netns: 
     return seen
 
 
-def _bench(
-    experiment: Experiment,
-    seen: Preflight,
-    options: Options,
-    host: RealHost,
-    home: Home,
-    locks: Sequence[HostLock],
-    run_id: str,
-    netns: str,
-) -> tuple[Bench, Callable[[bool], None]]:
-    rendered = functools.partial(render, experiment)
-    if options.dry_run:
-        return _simulated_bench(experiment, seen, host, rendered), lambda clean: None
-    workload = experiment.workload
-    header = run_header(
-        run_id,
-        teardown=workload.teardown_command,
-        environment=workload.environment,
-        throw_away=experiment.throw_away,
-    )
-    journal = RunJournal.create(home.journals, header)
-    guardian = GuardianProcess(journal.file.path, *locks)
-    home.register()
-
-    def release(clean: bool) -> None:
-        if clean:
-            guardian.dismiss()
-            journal.file.close()
-            home.unregister()
-        else:
-            journal.file.release()
-        for lock in locks:
-            lock.release()
-
-    bench = Bench(
-        host,
-        seen.knobs,
-        CommandBenchmark(experiment, journal, run_id, netns),
-        ProcMonitor(),
-        journal,
-        guardian,
-        Interrupts(),
-        rendered,
-    )
-    return bench, release
-
-
-def _simulated_bench(
-    experiment: Experiment, seen: Preflight, host: RealHost, rendered: Callable[..., str]
-) -> Bench:
-    texts: dict[Place, str] = {knob.place: host.read(knob.place) for knob in seen.knobs}
-    surface = workload_surface([tuned.parameter for tuned in experiment.parameters], experiment.workload_name)
-    seconds = duration_hint(experiment) or 10.0
-    benchmark = SimulatedBenchmark(
-        surface,
-        maximize=experiment.metric.goal != "minimize",
-        seconds=seconds,
-        random_seed=experiment.random_seed,
-    )
-    monitor = SimulatedMonitor(experiment.random_seed)
-    return Bench(
-        SimulatedHost(texts),
-        seen.knobs,
-        benchmark,
-        monitor,
-        NoJournal(),
-        NoGuardian(),
-        Interrupts(),
-        rendered,
-    )
-
-
 def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecord | None) -> Tuner:
     experiment = session.experiment
     try:
         parameters = [tuned.parameter for tuned in experiment.parameters]
-        search = create_tuning_instance(experiment.algorithm, parameters, _arguments(session))
+        search = create_tuning_instance(experiment.algorithm, parameters, search_arguments(session))
     except (OppertuneError, TypeError) as error:
         raise ConfigurationError([Problem("algorithm_args", str(error))]) from error
     if isinstance(search, Auto):
@@ -353,64 +248,8 @@ def _tuner(session: Session, seen: Preflight, options: Options, resume: RunRecor
         dry_run=options.dry_run,
         seconds_estimate=None if typical is None else session.seconds_estimate(typical),
         replayed=replayed,
-        observes=experiment.algorithm not in _TELL_CONTEXTS_APART,
+        observes=experiment.algorithm not in TELL_CONTEXTS_APART,
     )
-
-
-def _arguments(session: Session) -> dict[str, object]:
-    """Return the constructor's arguments: the experiment's, as far as the algorithm knows them."""
-    experiment = session.experiment
-    training = experiment.training
-    offered: dict[str, object] = {
-        "learning_rate": training.learning_rate,
-        "n_steps": _rollout(session),
-        "batch_size": training.batch_size,
-        "n_epochs": training.n_epochs,
-        "gamma": training.gamma,
-        "max_steps_per_episode": training.max_steps_per_episode,
-        "state_features": experiment.state_metrics,
-        # What the system showed during a run follows from that run's configuration, not from the next.
-        "state_in_model": False,
-        "total_timesteps": _rounds(experiment) or training.total_timesteps,
-        "budget": _rounds(experiment),
-        "mode": "trials",
-    }
-    known = introspection.signature(get_algorithm_class(experiment.algorithm)).parameters
-    arguments = {name: value for name, value in offered.items() if name in known}
-    common = {
-        "constraints": experiment.constraints,
-        "random_seed": experiment.random_seed,
-        "normalize_rewards": True,
-    }
-    return {**arguments, **common, **experiment.algorithm_args}
-
-
-def _rounds(experiment: Experiment) -> int | None:
-    """How many trials the algorithm decides on, as far as that can be known before the first."""
-    budget = experiment.budget
-    if budget.trials is not None:
-        return max(1, budget.trials - finals_of(budget))
-    typical = duration_hint(experiment)
-    return None if typical is None or budget.seconds is None else max(2, int(budget.seconds / typical))
-
-
-def _rollout(session: Session) -> int:
-    """Return ``n_steps``; of real trials made shorter where not asked for and the budget ends before."""
-    training: Training = session.experiment.training
-    trials = session.experiment.budget.trials
-    imagined = session.experiment.algorithm_args.get("model_based", True)
-    if imagined or trials is None or trials >= training.n_steps:
-        return training.n_steps
-    asked = session.experiment.document.get("training_config")
-    if isinstance(asked, Mapping) and "n_steps" in asked:
-        if session.experiment.algorithm == "ppo":
-            session.notice(
-                f"n_steps {training.n_steps} is more than the {trials} trials, so PPO will never learn; "
-                f"try n_steps {max(4, trials // _LEARNING_SLICES)}",
-                warning=True,
-            )
-        return training.n_steps
-    return max(4, trials // _LEARNING_SLICES)
 
 
 def _undo_sentence(experiment: Experiment, options: Options, seen: Preflight) -> str:
@@ -444,18 +283,3 @@ def _seed(experiment: Experiment, resume: RunRecord | None) -> int:
         return resume.random_seed
     # Drawn here and kept in the history, so that a run without a seed can still be resumed and repeated.
     return secrets.randbelow(2**31) if experiment.random_seed is None else experiment.random_seed
-
-
-def duration_hint(experiment: Experiment) -> float | None:
-    """Guess the seconds of one benchmark run from its command, None where it does not say.
-
-    Only for the announcement of how long a run will take; after the baseline it is measured.
-    """
-    workload = experiment.workload
-    if workload.duration_s is not None and "{duration}" in workload.command:
-        return workload.duration_s
-    found = [
-        float(number) * (60 if unit == "m" else 1) for number, unit in _DURATIONS.findall(workload.command)
-    ]
-    plausible = [seconds for seconds in found if 0 < seconds <= workload.timeout_s and math.isfinite(seconds)]
-    return max(plausible) if plausible else None

@@ -13,6 +13,7 @@ import pytest
 from cli_ai.main import app
 from end_to_end.support import document, write
 from tactician import cli, config
+from tactician.cli.tuning import _overrides
 from tactician.errors import HostError, OperatorError, Problem, RefusedError, RestoreError
 
 
@@ -51,7 +52,7 @@ def test_a_dry_run_is_shown_and_listed(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_budget_is_trials_or_time(
     budget: str, trials: int | None, seconds: float | None, tmp_path: Path
 ) -> None:
-    overrides = cli._overrides(None, budget)
+    overrides = _overrides(None, budget)
     experiment = config.parse_experiment({**document(), **overrides})
     assert experiment.budget.trials == trials
     assert experiment.budget.seconds == (None if seconds is None else pytest.approx(seconds))
@@ -60,7 +61,7 @@ def test_a_budget_is_trials_or_time(
 @pytest.mark.parametrize("budget", ["", "0", "-5", "1.5", "5 m", "5d", "nan", "1e3", "0s", "0.0m", "ten"])
 def test_any_other_budget_is_refused(budget: str) -> None:
     with pytest.raises(OperatorError, match="--budget"):
-        cli._overrides(None, budget)
+        _overrides(None, budget)
 
 
 def test_the_algorithm_may_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,11 +23,12 @@ from tactician.events import (
     VerificationStarted,
 )
 from tactician.experiment import Budget, RewardWeights, Verification
+from tactician.options import Options
 from tactician.simulated.host import SimulatedBenchmark
 from tactician.simulated.surfaces import Surface, gaussian
 from tactician.stopping import Ending, ending_of, is_due, least_trials, look_ahead, unexplored
 from tactician.tuner import Replayed, Tuner
-from tactician.wiring import Options, check
+from tactician.wiring import check
 
 
 def tuned(benchmark=None, replayed=(), **changes):

@@ -13,6 +13,8 @@ except ModuleNotFoundError:  # run by path from a checkout that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     from tactician import errors, results, running, wiring
 
+from tactician.options import Options
+
 
 def run_rl_optimization(
     config_path: str | Path, dry_run: bool = False, verbose: bool = True
@@ -49,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(path: Path, dry_run: bool, verbose: bool) -> tuple[dict[str, Any], int]:
-    options = wiring.Options(dry_run=dry_run)
+    options = Options(dry_run=dry_run)
     try:
         experiment = wiring.load_document(path)
         if running.needs_namespace(experiment, options):
