@@ -1,0 +1,1 @@
+"""What this host is: read-only discovery, under two seconds."""

@@ -1,0 +1,1 @@
+"""From words to an experiment: by rules, or by a language model whose answer the rules check."""
