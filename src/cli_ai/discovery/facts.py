@@ -62,7 +62,7 @@ class Service(_Fact):
 
 
 class Bottleneck(_Fact):
-    """What a short watch showed to be scarce: ``cpu``, ``memory``, ``io``, ``network`` or ``none``, and why."""
+    """What a short watch showed as scarce (``cpu``, ``memory``, ``io``, ``network``, ``none``), and why."""
 
     resource: str
     reason: str

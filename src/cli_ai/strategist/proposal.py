@@ -47,8 +47,8 @@ class Proposal(_Part):
     """A plan that can be shown before anything runs.
 
     Attributes:
-        workload_class: ``database``, ``analytics``, ``web``, ``cache``, ``messaging``, ``network``, ``storage``,
-            ``cpu``, ``memory``, or empty where the words name none.
+        workload_class: ``database``, ``analytics``, ``web``, ``cache``, ``messaging``, ``network``,
+            ``storage``, ``cpu``, ``memory``, or empty where the words name none.
         service: the service it is for, such as ``postgresql``; empty for the host as a whole.
         experiment: a configuration that ``tactician tune`` accepts as it stands; None where there is none.
         missing: what must be installed or started first, each with the command.
