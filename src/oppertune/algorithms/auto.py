@@ -264,6 +264,11 @@ class Auto(Algorithm):
             return self.chosen.recommend()
 
     @property
+    def races(self) -> bool:
+        """Whether the choice tells its best few apart by itself."""
+        return bool(getattr(self.chosen, "races", False))
+
+    @property
     def gradient_steps(self) -> int | None:
         """Of the choice; None where it makes none."""
         return getattr(self.chosen, "gradient_steps", None)

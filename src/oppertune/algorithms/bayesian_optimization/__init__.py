@@ -84,6 +84,11 @@ class BayesianOptimization(Algorithm):
         self._rng = np.random.default_rng(self._random_seed)
         self._surrogate = Surrogate(window)
 
+    @property
+    def races(self) -> bool:
+        """Whether the last of the budget goes to telling the best few apart, so that nobody else need to."""
+        return laps(self._budget) > 0
+
     def _predict(self, tuning_request: _TuningRequest) -> _PredictResponse:
         inputs = Inputs(self.params)
         pending, contexts = self._pending(inputs)

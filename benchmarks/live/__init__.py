@@ -1,0 +1,1 @@
+"""Real workloads, tuned by several loops side by side."""
