@@ -7,6 +7,7 @@ from tactician.cli import tuning  # isort: skip
 from tactician.cli import results  # isort: skip
 from tactician.cli import changing  # isort: skip
 from tactician.cli import looking  # isort: skip
+from tactician.cli import privileges  # isort: skip
 from tactician.cli.base import EXIT_CODES, commands, errors_reported, report_error
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "commands",
     "errors_reported",
     "looking",
+    "privileges",
     "report_error",
     "results",
     "tuning",

@@ -1,8 +1,9 @@
-"""The commands that only look: doctor, parse and schema."""
+"""The commands that only look: doctor, knobs, parse and schema."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,34 @@ def doctor(as_json: JsonFlag = False) -> None:
             typer.echo(f"{sign}  {finding.name:<22} {finding.detail}")
             if finding.mend:
                 typer.echo(f"    {'':<22} mend: {finding.mend}")
+
+
+@commands.command()
+def knobs(
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(help="A name in any spelling, or words: part of a name, a workload. All by default."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List what can be tuned here, or explain one name: safe range, value, couplings, source."""
+    with errors_reported(as_json):
+        from tactician.cli import _knobs_text
+        from tactician.errors import OperatorError
+        from tactician.system import facts
+        from tactician.system.knobs import look_up
+
+        asked = " ".join(query or ())
+        answer = look_up(asked, facts.numbers())
+        if not any(answer[:3]):
+            raise OperatorError(f"nothing known has {asked!r} in it; tactician knobs lists what can be tuned")
+        width = max(60, min(shutil.get_terminal_size().columns, 110))
+        if as_json:
+            typer.echo(json.dumps(_knobs_text.document(answer), indent=2))
+        elif answer.exact or len(answer.known) == 1:
+            typer.echo(_knobs_text.explanation(answer, width))
+        else:
+            typer.echo(_knobs_text.table(answer, width, everything=not asked))
 
 
 @commands.command()

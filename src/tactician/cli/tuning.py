@@ -26,18 +26,36 @@ def tune(
     allow_durability: Annotated[
         list[str] | None, typer.Option(help="Allow values of this parameter that risk data in a crash.")
     ] = None,
+    allow_uncatalogued: Annotated[
+        list[str] | None,
+        typer.Option(help="Tune this place although no catalogue knows a safe range for it."),
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Add every event to this file, one JSON object a line.")
+    ] = None,
+    benchmark_user: Annotated[
+        str | None, typer.Option(help="Run the benchmark as this account; whoever called sudo by default.")
+    ] = None,
+    max_regression: Annotated[
+        str | None, typer.Option(help="Make trials rare that lose more than this of the metric (20%).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Warnings and the verdict only.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Tune this host for a workload, restore it, and say what was proven."""
     with errors_reported(as_json):
         overrides = _overrides(algorithm, budget)
+        if max_regression is not None:
+            overrides["max_regression"] = _percent("--max-regression", max_regression)
+        if benchmark_user is not None:
+            overrides["benchmark_user"] = benchmark_user
         options = {
             "dry_run": dry_run,
             "skip_absent": skip_absent,
             "allow_durability": tuple(allow_durability or ()),
+            "allow_uncatalogued": tuple(allow_uncatalogued or ()),
         }
-        _finish(*_tune(config, resume, overrides, options, quiet, as_json), as_json)
+        _finish(*_tune(config, resume, overrides, options, quiet, as_json, events), as_json)
 
 
 @commands.command()
@@ -74,6 +92,7 @@ def _tune(
     options: dict[str, Any],
     quiet: bool,
     as_json: bool,
+    events: Path | None,
 ) -> tuple[dict[str, Any], int]:
     from tactician import running
     from tactician.errors import OperatorError
@@ -85,10 +104,10 @@ def _tune(
             )
         home = find_home()
         record = read_record(open_history(home), resume)
-        return running.resume_run(record, config, options, quiet=quiet, as_json=as_json)
+        return running.resume_run(record, config, options, quiet=quiet, as_json=as_json, events=events)
     if config is None:
         raise OperatorError("tune needs a CONFIG file (or --resume RUN); tactician demo needs neither")
-    return running.run_file(config, overrides, options, quiet=quiet, as_json=as_json)
+    return running.run_file(config, overrides, options, quiet=quiet, as_json=as_json, events=events)
 
 
 def _finish(result: dict[str, Any], status: int, as_json: bool) -> NoReturn:
@@ -109,6 +128,18 @@ def _demo_workload() -> str:
         f"No network namespace can be made here ({reason}): showing the sqlite workload instead.", err=True
     )
     return "sqlite"
+
+
+_PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%?$")
+
+
+def _percent(option: str, text: str) -> float:
+    from tactician.errors import OperatorError
+
+    match = _PERCENT.match(text.strip())
+    if not match or not 1 <= float(match[1]) < 100:
+        raise OperatorError(f"{option} {text}: give percent, from 1% to less than 100%, such as 20%")
+    return float(match[1])
 
 
 _BUDGET = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)?$")
