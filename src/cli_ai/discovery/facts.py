@@ -48,6 +48,10 @@ class Service(_Fact):
         name: ``postgresql``, ``mysql``, ``redis``, ``memcached``, ``nginx``, ``haproxy``, ``kafka``, ``jvm``.
         ports: TCP ports it listens on. sockets: its Unix sockets.
         config_file, data_directory: empty where they could not be read.
+        processes: it and its children of the same kind.
+        program: path of the executable; empty where it may not be looked at.
+        confined: it runs in a network or file system namespace of its own, such as a container's; its ports
+            and paths are not this host's.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Service(_Fact):
     config_file: str = ""
     data_directory: str = ""
     processes: int = 1
+    program: str = ""
+    confined: bool = False
 
 
 class Bottleneck(_Fact):
@@ -77,7 +83,16 @@ class HostFacts(_Fact):
         lockdown: the kernel's lockdown mode; empty or ``none`` where it is off.
         tools: benchmark programs that are installed, with their paths.
         knobs: catalogued host knobs that exist here; ``writable`` are those of them that may be written.
-        pressure: shares in [0, 1] by name (``cpu_utilization``, ``io_pressure``, ...), as last read.
+        values: what the knobs read as, by name, as far as they were read.
+        throw_away: whether a network namespace that ends with a run can be made here; None: not looked.
+        pressure: shares in [0, 1] by name (``cpu_utilization``, ``io_pressure``, ...), as last read;
+            ``load_average`` is per core and may be more.
+        bottleneck: the worst of ``bottlenecks``; ``none`` where nothing is scarce.
+        bottlenecks: everything that is scarce, the worst first.
+        watched_s: seconds that the watch took; 0 for one look.
+        rates: events per second over the watch, by name (``accept_queue_overflows``, ``swap_out`` ...).
+        memory_bytes, cores: what processes here may use, so no more than this control group's limits.
+        notes: what could not be found out, and what to know about the rest.
     """
 
     distribution: Distribution = Distribution()
@@ -99,8 +114,13 @@ class HostFacts(_Fact):
     knobs: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    values: dict[str, str] = Field(default_factory=dict)
+    throw_away: bool | None = None
     pressure: dict[str, float] = Field(default_factory=dict)
     bottleneck: Bottleneck | None = None
+    bottlenecks: tuple[Bottleneck, ...] = ()
+    watched_s: float = 0.0
+    rates: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def service(self, name: str) -> Service | None:
