@@ -64,7 +64,8 @@ def make_plan(
         constraints: relations between parameters that should hold at every step.
 
     Returns:
-        A plan with at most one change per place, also where several parameters share it.
+        A plan with at most one change per place, also where several parameters share it: all settings of
+        one service are one change, hence one reload or one restart. Services come last.
     """
     by_place: dict[Place, list[tuple[Knob, Value]]] = {}
     unchanged = []
@@ -77,7 +78,10 @@ def make_plan(
         else:
             by_place.setdefault(knob.place, []).append((knob, value))
     changes = [_change(place, current[place], group) for place, group in by_place.items()]
-    return Plan(tuple(_ordered(changes, knobs, current, constraints)), tuple(unchanged))
+    ordered = _ordered(changes, knobs, current, constraints)
+    # What is restarted finds the kernel as it will be; within each half the order stays.
+    ordered.sort(key=lambda change: change.place.of_service)
+    return Plan(tuple(ordered), tuple(unchanged))
 
 
 def _change(place: Place, before: str, group: Sequence[tuple[Knob, Value]]) -> Change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from oppertune.core.values import Value
@@ -14,12 +15,68 @@ class Place(NamedTuple):
     """Where a value lives on the host.
 
     Attributes:
-        path: absolute path of a file below ``/proc/sys`` or ``/sys``.
+        path: absolute path of a file below ``/proc/sys`` or ``/sys``; or the name of a service, whose text is
+            a line ``setting = value`` for each setting that is tuned.
         netns: path of the network namespace to enter first (``/run/netns/x``); empty for our own.
     """
 
     path: str
     netns: str = ""
+
+    @property
+    def of_service(self) -> bool:
+        """Whether it is a service, as opposed to a file of the kernel."""
+        return not self.path.startswith("/")
+
+
+class Command(NamedTuple):
+    """A recorded way to start a program.
+
+    Attributes:
+        argv: no shell is involved.
+        environment: all that it sees, beside PATH.
+        timeout_s: after so many seconds it is ended and has failed.
+        inherit: variables taken from the environment of whoever runs it: secrets, which no journal holds.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+    timeout_s: float = 60.0
+    inherit: tuple[str, ...] = ()
+
+
+class Check(NamedTuple):
+    """A command whose answer tells that something is as it was; repeated until its time is over.
+
+    Attributes:
+        command: what to ask.
+        expected: what it prints then; None where its exit status says enough.
+    """
+
+    command: Command
+    expected: str | None = None
+
+
+class Undo(NamedTuple):
+    """A self-contained way back: what to write, in order, and what must be read afterwards.
+
+    Attributes:
+        writes: each place with the text that restores it.
+        expected: each place with the text that it must show at the end.
+        service: the name of the service that the rest is about; empty for a file of the kernel.
+        files: as :func:`tactician.undo.whole_files.record` keeps them.
+        commands: run once the files are back.
+        rescue: run instead when that did not help.
+        checks: hold at the end.
+    """
+
+    writes: tuple[tuple[Place, str], ...] = ()
+    expected: tuple[tuple[Place, str], ...] = ()
+    service: str = ""
+    files: tuple[Mapping[str, Any], ...] = ()
+    commands: tuple[Command, ...] = ()
+    rescue: tuple[Command, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 class Host(Protocol):
@@ -33,6 +90,9 @@ class Host(Protocol):
 
     def family(self, place: Place) -> Mapping[Place, str]:
         """What a write to ``place`` may change on the side: its readable, stable neighbours."""
+
+    def undo(self, place: Place, text: str) -> Undo | None:
+        """The way back from writing ``text``; None where it is to write what the place shows now."""
 
 
 class Knob(Protocol):
@@ -61,18 +121,6 @@ class Knob(Protocol):
 
     def restoring(self, text: str) -> str:
         """The text to write so that the place reads ``text`` again."""
-
-
-class Undo(NamedTuple):
-    """A self-contained way back: what to write, in order, and what must be read afterwards.
-
-    Attributes:
-        writes: each place with the text that restores it.
-        expected: each place with the text that it must show at the end.
-    """
-
-    writes: tuple[tuple[Place, str], ...]
-    expected: tuple[tuple[Place, str], ...]
 
 
 class Journal(Protocol):
@@ -145,6 +193,35 @@ class Benchmark(Protocol):
         """Run ``teardown_command``; a failure is reported in the log only."""
 
 
+class Crossing(NamedTuple):
+    """A guardrail that a run crossed.
+
+    Attributes:
+        reason: in words.
+        control: the operator's way in, or a service, does not answer: the run must not go on.
+    """
+
+    reason: str
+    control: bool = False
+
+
+class Guard(Protocol):
+    """Watches the host beside a benchmark, which asks :meth:`crossed` whether it has to end."""
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """What the run that is being watched, or was watched last, has crossed."""
+
+    def prepare(self) -> None:
+        """Find out what holds before the run. Raises PreflightError where a check fails already."""
+
+    def crossed(self) -> bool:
+        """Whether the benchmark has to end."""
+
+    def watching(self, purpose: str) -> AbstractContextManager[None]:
+        """Watch for as long as the block lasts; the end of the block waits for nothing."""
+
+
 class SystemMonitor(Protocol):
     """CPU, I/O wait, memory and pressure as differences over an interval."""
 
@@ -180,6 +257,9 @@ class Search(Protocol):
         reward_data: Mapping[str, Any] | None = None,
     ) -> None:
         """Learn from the reward of one request; ``reward_data`` says where it is only an estimate."""
+
+    def recommend(self) -> dict[str, Value]:
+        """The configuration to keep, by all that was learnt."""
 
 
 Emit = Callable[[Event], None]

@@ -10,12 +10,12 @@ import contextlib
 import errno
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tactician.errors import JournalError, KnobReadError, KnobWriteError, Problem, RestoreError
 from tactician.interrupts import Interrupts
 from tactician.plan import Change, Plan
-from tactician.ports import Guardian, Host, Journal, Place, Undo
+from tactician.ports import Command, Guardian, Host, Journal, Place, Undo
 from tactician.undo.files import same_text
 from tactician.undo.restore import restore
 
@@ -104,6 +104,9 @@ class Transaction:
         Of a pair such as ``vm.dirty_bytes`` and ``vm.dirty_ratio`` one is zero, and the zero cannot
         be written: it comes back by itself when the other is written.
         """
+        told = self._way_back(change)
+        if told is not None:
+            return told
         coupled = [place for place in change.knobs[0].coupled if place != change.place]
         originals = {place: self._read(place) for place in coupled if self._exists(place)}
         own = (change.place, change.knobs[0].restoring(change.before))
@@ -114,9 +117,17 @@ class Transaction:
         expected = [(change.place, change.before), *originals.items()]
         return Undo(tuple(writes), tuple(expected))
 
+    def _way_back(self, change: Change) -> Undo | None:
+        try:
+            return self._host.undo(change.place, change.after)
+        except OSError as error:
+            raise _unreadable(change.place, error) from error
+
     def _write(self, change: Change) -> None:
         try:
             self._host.write(change.place, change.after)
+        except KnobWriteError:
+            raise  # a service, in its own words
         except OSError as error:
             message = f"{change.place.path}: {change.after!r} was refused: {error.strerror}"
             raise KnobWriteError(error.errno, message) from error
@@ -132,7 +143,9 @@ class Transaction:
         shown: dict[Place, str] = {}
         for place in places:
             if place not in shown:
-                shown.update(self._host.family(place))
+                # What cannot be looked at is not compared; it must not keep the rest from being restored.
+                with contextlib.suppress(OSError):
+                    shown.update(self._host.family(place))
         return shown
 
     def _moved(self, before: Mapping[Place, str]) -> list[Place]:
@@ -159,7 +172,7 @@ class Transaction:
         try:
             return self._host.read(place)
         except OSError as error:
-            raise KnobReadError(error.errno, f"{place.path}: cannot be read: {error.strerror}") from error
+            raise _unreadable(place, error) from error
 
     def _exists(self, place: Place) -> bool:
         """Whether the place exists; one that exists and cannot be read is an error further on."""
@@ -170,6 +183,10 @@ class Transaction:
         return True
 
 
+def _unreadable(place: Place, error: OSError) -> KnobReadError:
+    return KnobReadError(error.errno, f"{place.path}: cannot be read: {error.strerror}")
+
+
 def put_back(host: Host, undos: Iterable[Undo]) -> list[Problem]:
     """Restore with a host's own reads and writes; return what is still not as it was."""
     recorded = [as_entry(undo) for undo in undos]
@@ -177,6 +194,7 @@ def put_back(host: Host, undos: Iterable[Undo]) -> list[Problem]:
         recorded,
         read=lambda path, netns: host.read(Place(path, netns)),
         write=lambda path, text, netns: host.write(Place(path, netns), text),
+        occasion="trial",
     )
     return [
         Problem(leftover.path, f"shows {leftover.found!r}, was {leftover.wanted!r}; {leftover.command}")
@@ -184,9 +202,27 @@ def put_back(host: Host, undos: Iterable[Undo]) -> list[Problem]:
     ]
 
 
-def as_entry(undo: Undo) -> dict[str, list[list[str]]]:
+def as_entry(undo: Undo) -> dict[str, Any]:
     """Return an undo as the journal stores it."""
-    return {
+    entry: dict[str, Any] = {
         "writes": [[place.path, place.netns, text] for place, text in undo.writes],
         "expected": [[place.path, place.netns, text] for place, text in undo.expected],
+    }
+    if undo.service:
+        entry |= {
+            "name": undo.service,
+            "files": [dict(kept) for kept in undo.files],
+            "commands": [_recorded(command) for command in undo.commands],
+            "rescue": [_recorded(command) for command in undo.rescue],
+            "checks": [{**_recorded(check.command), "expected": check.expected} for check in undo.checks],
+        }
+    return entry
+
+
+def _recorded(command: Command) -> dict[str, Any]:
+    return {
+        "argv": list(command.argv),
+        "environment": dict(command.environment),
+        "timeout_s": command.timeout_s,
+        "inherit": list(command.inherit),
     }

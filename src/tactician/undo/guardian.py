@@ -16,9 +16,11 @@ from pathlib import Path
 if __package__ in (None, ""):  # run by path, with no site-packages: find our own package
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tactician.undo import recover
+from tactician.undo import applied, timer
 
 DISMISSED = b"q"
+ARMED = b"t"
+"""What was written is to stay until the deadline in the journal, or until it is confirmed."""
 READY = b"ready\n"
 _ATTEMPTS = 100
 _PAUSE_S = 0.02
@@ -27,16 +29,24 @@ _PAUSE_S = 0.02
 def main(argv: list[str]) -> int:
     """Wait for the tuner's end; return 0 when the host is as it was, 4 when it is not."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+        # A handler and not SIG_IGN, which a service that is restarted from here would inherit.
+        signal.signal(number, _go_on)
     path = Path(argv[1])
     try:
         os.write(1, READY)
         os.close(1)
     except OSError:
         pass  # the tuner died while it waited for us; standard input will say so
-    if _wait() == DISMISSED:
+    word = _wait()
+    if word == DISMISSED:
         return 0
+    if word == ARMED:
+        return timer.detach(path)
     return _restore(path)
+
+
+def _go_on(number: int, frame: object) -> None:
+    """Let no signal end us before the host is as it was."""
 
 
 def _wait() -> bytes:
@@ -51,7 +61,7 @@ def _restore(path: Path) -> int:
     """Recover, waiting the moment that a dying tuner takes to leave the process table."""
     for _ in range(_ATTEMPTS):
         try:
-            recovery = recover.recover_journal(path)
+            recovery = applied.take_back(path)
         except FileNotFoundError:
             return 0  # closed and moved away between its last word and its end
         if recovery is not None:

@@ -4,7 +4,8 @@ Each line is a CRC-32 of eight hex digits, a space, and a JSON object with a ``k
 
 ==========  ===================================================================================
 run         the first line: who runs, on which boot, in which namespace, what to run at the end
-originals   ``undos``: each with ``writes`` (restore by these, in order) and ``expected``
+originals   ``undos``: each with ``writes`` (restore by these, in order) and ``expected``; for a
+            service also what :mod:`tactician.undo.services` reads
 process     a benchmark began: ``pid`` (leader of its group), ``start``, ``marker``
 ended       that process group is gone
 restored    everything journalled so far is as it was
@@ -24,7 +25,10 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-VERSION = 1
+from tactician.undo.shape import is_sound
+
+VERSION = 2
+"""Since 2 an undo may hold files, commands and checks; journals of version 1 are read as they are."""
 Entry = dict[str, Any]
 
 
@@ -184,9 +188,9 @@ def _decode(line: bytes) -> Entry | None:
         if int(checksum, 16) != zlib.crc32(body):
             return None
         entry = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("kind"), str) else None
+    return entry if is_sound(entry) else None
 
 
 def _sync_directory(path: Path) -> None:

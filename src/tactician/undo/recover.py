@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tactician.undo import files, journal, processes
-from tactician.undo.restore import Leftover, command_for, restore
+from tactician.undo import commands, files, journal, processes
+from tactician.undo.leftover import Leftover
+from tactician.undo.restore import command_for, restore
 
 _TEARDOWN_SECONDS = 30.0
 
@@ -47,8 +46,7 @@ def recover_journal(path: Path) -> Recovery | None:
         journal.retire(path)
         return Recovery(run_id, [], [], 0, "was closed already")
     if header.get("boot_id") not in ("", None, files.boot_identity()):
-        _finish(path)
-        return Recovery(run_id, [], [], 0, "the host was restarted since, and its values with it")
+        return _after_reboot(path, run_id, content)
     ended = sum(processes.end(p["pid"], p["start"], p.get("marker", "")) for p in content.processes())
     undos, unreachable, note = _reachable(content)
     changed, leftovers = restore(undos)
@@ -60,6 +58,15 @@ def recover_journal(path: Path) -> Recovery | None:
     if not leftovers:
         _finish(path)
     return Recovery(run_id, changed, leftovers, ended, note)
+
+
+def _after_reboot(path: Path, run_id: str, content: journal.Content) -> Recovery:
+    """Put back what outlives a restart of the host: files."""
+    kept = [{**undo, "writes": [], "expected": []} for undo in content.pending() if undo.get("files")]
+    changed, leftovers = restore(kept, occasion="reboot")
+    if not leftovers:
+        _finish(path)
+    return Recovery(run_id, changed, leftovers, 0, "the host was restarted since, and its values with it")
 
 
 def leftover_journals(folder: Path) -> list[Path]:
@@ -104,15 +111,28 @@ def _reachable(content: journal.Content) -> tuple[list[dict[str, Any]], list[Lef
     elsewhere: list[dict[str, Any]] = []
     for undo in content.pending():
         foreign = any(not netns and files.is_per_namespace(path) for path, netns, _ in undo["expected"])
+        # A service that is started from here would live in our namespace and not in its own.
+        foreign = foreign or bool(undo.get("commands"))
         (elsewhere if foreign else reachable).append(undo)
     if not elsewhere:
         return reachable, [], ""
     if content.header.get("throw_away") or not _inhabited(home):
+        # So are the services that lived in it; their files are not.
+        reachable += [
+            {**undo, "writes": [], "expected": [], "commands": [], "rescue": [], "checks": []}
+            for undo in elsewhere
+            if undo.get("files")
+        ]
         return reachable, [], "its network namespace is gone, and its values with it"
     lost = [
         Leftover(path, netns, text, f"in namespace {home}", command_for(path, text, netns))
         for undo in elsewhere
         for path, netns, text in undo["expected"]
+    ]
+    lost += [
+        Leftover(undo["name"], "", "as it was", f"in namespace {home}", "tactician recover")
+        for undo in elsewhere
+        if undo.get("commands")
     ]
     return reachable, lost, f"belongs to namespace {home}; run recover inside it"
 
@@ -132,25 +152,9 @@ def _inhabited(namespace: str) -> bool:
 def _tear_down(header: dict[str, Any]) -> None:
     """Run the recorded teardown argv; its failure must not undo the restore."""
     argv = header.get("teardown")
-    if not argv:
-        return
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=header.get("teardown_environment") or None,
-            cwd=header.get("directory") or None,
-            start_new_session=True,
-        )
-    except OSError:
-        return
-    try:
-        process.wait(_TEARDOWN_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if argv:
+        environment = header.get("teardown_environment") or os.environ
+        commands.run(argv, environment, _TEARDOWN_SECONDS, directory=header.get("directory") or "/")
 
 
 def _finish(path: Path) -> None:

@@ -5,47 +5,31 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from tactician.undo import files
+from tactician.undo import files, services
+from tactician.undo.leftover import Leftover
 
 _CHOICE = re.compile(r"\[([^\]\s]+)\]")
 ReadText = Callable[[str, str], str]
 WriteText = Callable[[str, str, str], None]
 
 
-class Leftover(NamedTuple):
-    """A place that is not as it was.
-
-    Attributes:
-        path, netns: the place.
-        wanted: what it should show.
-        found: what it shows, or why it cannot be read.
-        command: what an operator can type to set it right.
-    """
-
-    path: str
-    netns: str
-    wanted: str
-    found: str
-    command: str
-
-    def __str__(self) -> str:
-        return f"{self.path} shows {self.found!r} instead of {self.wanted!r}; run: {self.command}"
-
-
 def restore(
     undos: Sequence[dict[str, Any]],
     read: ReadText = files.read_text,
     write: WriteText = files.write_text,
+    occasion: services.Occasion = "death",
 ) -> tuple[list[tuple[str, str]], list[Leftover]]:
     """Undo, newest first.
 
-    A second pass catches what the first one spoiled: a later write may move a key that an earlier
-    one had just put right.
+    Further passes catch what the first one spoiled: a later write may move a key that an earlier one had
+    just put right, and that the next. Services come last, so that they start on a kernel as it was.
 
     Args:
         undos: as journalled, oldest first.
+        read, write: of a host.
+        occasion: who restores, and when.
 
     Returns:
         The paths that were not as they were, with what they showed, and what is still not.
@@ -57,11 +41,14 @@ def restore(
     changed = [
         (path, found) for (path, netns), text in oldest.items() for found in _differs(path, netns, text, read)
     ]
-    for _ in range(2):
+    for again in range(len(undos) + 1):
         for undo in reversed(undos):
-            if any(_differs(path, netns, text, read) for path, netns, text in undo["expected"]):
-                for path, netns, text in undo["writes"]:
-                    _write_quietly(path, text, netns, write)
+            expected = undo["expected"]
+            wrong = {(path, netns) for path, netns, text in expected if _differs(path, netns, text, read)}
+            # Of a pair that moves one another, the half that is right stays out of the further passes.
+            missing = [entry for entry in undo["writes"] if again and (entry[0], entry[1]) in wrong]
+            for path, netns, text in (missing or undo["writes"]) if wrong else ():
+                _write_quietly(path, text, netns, write)
         if not any(_differs(path, netns, text, read) for (path, netns), text in oldest.items()):
             break
     leftovers = [
@@ -69,7 +56,8 @@ def restore(
         for (path, netns), text in oldest.items()
         for found in _differs(path, netns, text, read)
     ]
-    return changed, leftovers
+    served, unserved = services.put_back(undos, occasion)
+    return changed + served, leftovers + unserved
 
 
 def _way_back(undos: Sequence[dict[str, Any]], path: str, netns: str, text: str) -> str:

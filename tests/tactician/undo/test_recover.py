@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from tactician.undo import files, journal, processes
+from support_services import until
+from tactician.undo import files, journal, processes, whole_files
 from tactician.undo.journal import JournalFile
 from tactician.undo.recover import leftover_journals, recover_folder, recover_journal
 
@@ -89,6 +90,90 @@ def test_after_a_restart_nothing_is_written(folder, place):
     assert "restarted" in recovery.note
     assert place.read_text() == "10\n"
     assert leftover_journals(folder) == []
+
+
+def service(folder):
+    """An undo of a service that copies its file when it is told, and the file."""
+    path = folder / "service.conf"
+    path.write_text("original")
+    shown = folder / "running"
+    copy = {"argv": ["cp", str(path), str(shown)], "environment": {}, "timeout_s": 10.0}
+    check = {"argv": ["cat", str(shown)], "environment": {}, "timeout_s": 1.0, "expected": "original"}
+    undo = {"name": "service", "writes": [], "expected": [], "files": [whole_files.record(str(path))]}
+    undo |= {"commands": [copy], "rescue": [], "checks": [check]}
+    path.write_text("tuned")
+    shown.write_text("tuned")
+    return {"kind": "originals", "undos": [undo]}, path, shown
+
+
+def test_a_service_is_put_back_from_the_journal_alone(folder, tmp_path):
+    entry, path, shown = service(tmp_path)
+    recovery = recover_journal(make(folder, entry))
+    assert recovery is not None
+    assert (recovery.changed, recovery.leftovers) == ([(str(path), "other content")], [])
+    assert path.read_text() == shown.read_text() == "original"
+    assert leftover_journals(folder) == []
+
+
+def test_after_a_restart_of_the_host_a_file_is_still_put_back(folder, place, tmp_path):
+    entry, path, shown = service(tmp_path)
+    recovery = recover_journal(make(folder, original(place), entry, boot_id="another"))
+    assert recovery is not None
+    assert recovery.changed == [(str(path), "other content")]
+    assert path.read_text() == shown.read_text() == "original"
+    assert place.read_text() == "10\n"
+    assert leftover_journals(folder) == []
+
+
+def test_after_a_restart_of_the_host_a_file_that_cannot_be_put_back_keeps_its_journal(folder, tmp_path):
+    entry, path, shown = service(tmp_path)
+    shown.unlink()
+    path.unlink()
+    path.mkdir()
+    recovery = recover_journal(make(folder, entry, boot_id="another"))
+    assert recovery is not None
+    assert [leftover.path for leftover in recovery.leftovers] == [str(path)]
+    assert len(leftover_journals(folder)) == 1
+
+
+def test_a_restart_that_a_dead_tuner_had_begun_is_ended_first(folder, tmp_path):
+    """Else it would start the service with the new settings after the old ones were put back."""
+    entry, path, shown = service(tmp_path)
+    late = f"sleep 2; echo late > {shown}"
+    with subprocess.Popen(["/bin/sh", "-c", late], start_new_session=True) as begun:
+        start = processes.status(begun.pid).start
+        process = {"kind": "process", "pid": begun.pid, "start": start, "marker": ""}
+        recovery = recover_journal(make(folder, entry, process))
+        begun.wait()
+    assert recovery is not None
+    assert recovery.ended >= 1
+    assert begun.returncode == -signal.SIGKILL
+    assert shown.read_text() == path.read_text() == "original"
+
+
+@pytest.mark.needs("root", "unshare")
+def test_a_service_of_another_namespace_is_not_started_in_ours(folder, tmp_path):
+    entry, path, shown = service(tmp_path)
+    with subprocess.Popen(["unshare", "-n", "sleep", "60"]) as inhabitant:
+        try:
+            own = files.namespace_identity()
+            until(lambda: os.readlink(f"/proc/{inhabitant.pid}/ns/net") != own)
+            home = os.readlink(f"/proc/{inhabitant.pid}/ns/net")
+            recovery = recover_journal(make(folder, entry, namespace=home))
+        finally:
+            inhabitant.kill()
+    assert recovery is not None
+    assert "run recover inside it" in recovery.note
+    assert [leftover.path for leftover in recovery.leftovers] == ["service"]
+    assert path.read_text() == shown.read_text() == "tuned"
+
+
+def test_of_a_service_whose_namespace_is_gone_the_file_is_put_back(folder, tmp_path):
+    entry, path, shown = service(tmp_path)
+    recovery = recover_journal(make(folder, entry, namespace="net:[1]"))
+    assert recovery is not None
+    assert recovery.leftovers == []
+    assert (path.read_text(), shown.read_text()) == ("original", "tuned")
 
 
 def test_what_was_restored_is_not_written_again(folder, place):

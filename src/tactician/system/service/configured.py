@@ -1,0 +1,187 @@
+"""Services that read a settings file: an edited copy, checked by them, replaces it in one step."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from tactician import catalogue
+from tactician.errors import KnobWriteError
+from tactician.experiment import ServiceAccess
+from tactician.ports import Check, Command, Undo
+from tactician.system.service.base import Runner, Setting, Settings, refuse, tail
+from tactician.system.service.directives import Directives
+from tactician.system.service.syntax import Lines, SettingsTextError, Syntax
+from tactician.undo import whole_files
+
+_PAUSE_S = 0.05
+
+
+class ConfiguredService:
+    """A service and its settings file.
+
+    Attributes:
+        path: of the file.
+        reload, restart: how it takes notice; one of them may be empty.
+        rescue: what brings it back where that did not.
+        health: holds while it works; None where nobody said how to tell.
+        check: with ``{path}`` for the edited copy; must end with 0 before the copy is used.
+        numbers: by setting, words that stand for a number.
+    """
+
+    def __init__(self, name: str, path: str, syntax: Syntax, timeout_s: float) -> None:
+        self.name = name
+        self.runner = Runner()
+        self.path = path
+        self.reload: tuple[Command, ...] = ()
+        self.restart: tuple[Command, ...] = ()
+        self.rescue: tuple[Command, ...] = ()
+        self.health: Check | None = None
+        self.check: Command | None = None
+        self.numbers: dict[str, dict[str, int]] = {}
+        self._syntax = syntax
+        self._timeout_s = timeout_s
+        self._tuned: list[str] = []
+        self._defaults: dict[str, str] = {}
+        try:
+            self._text()
+        except OSError as error:
+            raise refuse(f"{path} cannot be read: {error.strerror}") from error
+        if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
+            raise refuse(f"no right to replace {path}; be root, or its owner")
+
+    def inspect(self, setting: str) -> Setting:
+        """Look at a setting, which is tuned from now on. Raises PreflightError."""
+        try:
+            value = self._syntax.read(self._text(), setting)
+        except SettingsTextError as error:
+            raise refuse(f"{self.path}: {error}") from error
+        if value is None:
+            value = self._default(setting)
+        self._tuned.append(setting)
+        return Setting(value, self._acts(setting), self.numbers.get(setting, {}))
+
+    def ready(self, acts: Sequence[str]) -> None:
+        """Refuse where the file as it is does not pass its own check, or the service does not work."""
+        if self.check is not None:
+            said = self.runner.run(_about(self.check, os.path.realpath(self.path)))
+            if said.status != 0:
+                raise refuse(f"{self.path} does not pass its own check as it is: {tail(said.text)}")
+        if self.health is not None and (trouble := self._unhealthy(0.0)):
+            raise refuse(f"the service does not work: {trouble}")
+
+    def read(self) -> Settings:
+        """Return what the file says, defaults where it says nothing. Raises OSError."""
+        text = self._text()
+        try:
+            found = {name: self._syntax.read(text, name) for name in self._tuned}
+        except SettingsTextError as error:
+            raise OSError(22, str(error), self.path) from error
+        return {name: self._defaults[name] if value is None else value for name, value in found.items()}
+
+    def write(self, changed: Settings) -> None:
+        """Edit, check, replace, tell the service, and wait until it works. Raises KnobWriteError."""
+        listed = ", ".join(f"{name}={value}" for name, value in changed.items())
+        try:
+            kept = whole_files.record(self.path)
+            text = self._text()
+            for name, value in changed.items():
+                text = self._syntax.edit(text, name, value)
+            copy = whole_files.write_beside(kept, text.encode("utf-8", "surrogateescape"))
+        except SettingsTextError as error:
+            raise KnobWriteError(22, f"{self.name}: {listed}: {error}") from error
+        except OSError as error:
+            raise KnobWriteError(error.errno, f"{self.name}: {self.path}: {error.strerror}") from error
+        try:
+            if self.check is not None:
+                said = self.runner.run(_about(self.check, copy))
+                if said.status != 0:
+                    raise KnobWriteError(22, f"{self.name}: {listed} was refused: {tail(said.text)}")
+            whole_files.take(copy, kept)
+        except BaseException:
+            whole_files.forget(copy)
+            raise
+        self._activate(self._ways(changed), listed)
+
+    def undo(self, changed: Settings) -> Undo:
+        """Return the file as it is, and how the service takes notice of it. Raises OSError."""
+        return Undo(
+            service=self.name,
+            files=(whole_files.record(self.path),),
+            commands=self._ways(changed),
+            rescue=self.rescue,
+            checks=(self.health,) if self.health is not None else (),
+        )
+
+    def _activate(self, ways: Sequence[Command], listed: str) -> None:
+        for command in ways:
+            said = self.runner.run(command)
+            if said.status != 0:
+                raise KnobWriteError(
+                    5, f"{self.name} did not take {listed}: {tail(said.text)}{self._words()}"
+                )
+        trouble = self._unhealthy(self._timeout_s)
+        if trouble:
+            raise KnobWriteError(5, f"{self.name} did not come back with {listed}: {trouble}{self._words()}")
+
+    def _words(self) -> str:
+        """Return what the service itself wrote last, where that is known."""
+        return ""
+
+    def _unhealthy(self, timeout_s: float) -> str:
+        """Return what its health check says after so many seconds; empty once it holds."""
+        if self.health is None:
+            return ""
+        deadline = time.monotonic() + timeout_s
+        while (said := Runner().run(self.health.command)).status != 0:
+            if time.monotonic() >= deadline:
+                return tail(said.text) or f"its health check ends with {said.status}"
+            time.sleep(_PAUSE_S)
+        return ""
+
+    def _ways(self, changed: Settings) -> tuple[Command, ...]:
+        return self.restart if any(self._acts(name) == "restart" for name in changed) else self.reload
+
+    def _acts(self, setting: str) -> str:
+        if not self.reload:
+            return "restart"
+        known = catalogue.entry(f"{self.name}.{setting}")
+        return "restart" if self.restart and known is not None and known.acts == "restart" else "reload"
+
+    def _default(self, setting: str) -> str:
+        known = catalogue.entry(f"{self.name}.{setting}")
+        default = None if known is None else known.default
+        if known is None or default is None or (known.type in ("int", "float") and isinstance(default, str)):
+            raise refuse(f"{setting} is not set in {self.path}, and its default is not known; set it there")
+        self._defaults[setting] = f"{default}{'ms' if known.unit == 'ms' else ''}"
+        return self._defaults[setting]
+
+    def _text(self) -> str:
+        with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+
+
+def open_file(name: str, access: ServiceAccess) -> ConfiguredService:
+    """Return a service of type ``file``. Raises PreflightError."""
+    syntaxes: dict[str, Syntax] = {
+        "key value;": Directives(),
+        "key value": Lines(equals=False),
+        "key = value": Lines(equals=True),
+        "ini": Lines(equals=True, section=access.section or ""),
+    }
+    service = ConfiguredService(
+        name, access.path or "", syntaxes[access.format or "key value"], access.timeout_s
+    )
+    service.reload = (Command(access.reload, {}, access.timeout_s),) if access.reload else ()
+    service.restart = (Command(access.restart, {}, access.timeout_s),) if access.restart else ()
+    service.rescue = service.restart
+    if access.check:
+        service.check = Command(access.check, {}, access.timeout_s)
+    if access.health:
+        service.health = Check(Command(access.health, {}, access.timeout_s))
+    return service
+
+
+def _about(check: Command, path: str) -> Command:
+    return check._replace(argv=tuple(word.replace("{path}", path) for word in check.argv))
