@@ -3,95 +3,27 @@
 from __future__ import annotations
 
 import functools
-import os
 import subprocess
-import threading
 
 import pytest
 
-from tactician import operations, wiring
+from support_operations import (
+    HERE,
+    ID,
+    RMEM,
+    SWAP,
+    THERE,
+    record_of,
+    shown,
+)
+from tactician import wiring
 from tactician.config import parse_experiment
 from tactician.errors import KnobWriteError, LockHeldError, OperatorError, RefusedError, RestoreError
-from tactician.operations import apply_run, export, recover_everywhere, revert
-from tactician.storage.records import RunRecord, RunSummary
+from tactician.operations import apply_run, applying, export, exporting, recover_everywhere, revert
 from tactician.system.guarding import run_header
-from tactician.system.home import Home
 from tactician.system.hostlock import HostLock
 from tactician.undo import journal
 from tactician.undo.journal import JournalFile
-
-ID = "20260101-000000-abcd"
-SWAP, RMEM = "vm.swappiness", "net.ipv4.tcp_rmem[2]"
-THERE, HERE = {SWAP: 0, RMEM: 16777216}, {SWAP: 60, RMEM: 6291456}
-
-
-@pytest.fixture(autouse=True)
-def lock_of_its_own(monkeypatch):
-    name = f"\0tactician/test-{os.getpid()}-{threading.get_ident()}"
-    monkeypatch.setattr(operations, "HostLock", functools.partial(HostLock, name=name))
-    return name
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Home(tmp_path / "state")
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    for path, text in {"vm/swappiness": "60", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}.items():
-        file = folder / "proc/sys" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n")
-    return folder
-
-
-def record_of(items=None, best=THERE, original=HERE, document=None, **changes):
-    items = items or [
-        {"param": SWAP, "type": "int", "min": 0, "max": 100},
-        {"param": RMEM, "type": "int", "min": 4096, "max": 2**30},
-    ]
-    given = {
-        "workload_name": "web", "reward_metric": "ops", "benchmark_command": "true", "action_space": items,
-        **(document or {}),
-    }  # fmt: skip
-    result = {
-        "best_config": best, "significant": True, "improvement": 12.0, "improvement_interval": [9.0, 15.0],
-        "reward_metric": "ops", "success": True,
-        "verdicts": [
-            {"reference": "original", "significant": True, "improvement": 12.0, "interval": [9.0, 15.0]},
-            {"reference": "kernel defaults", "significant": False, "improvement": 0.0, "interval": None},
-        ],
-    }  # fmt: skip
-    summary = {
-        "id": ID, "started_at": "2026-01-01T00:00:00+00:00", "finished_at": None, "state": "finished",
-        "crashed": False, "workload_name": "web", "algorithm": "ppo", "dry_run": False, "throw_away": False,
-        "trials": 30, "failed_trials": 0,
-    }  # fmt: skip
-    summary.update({key: changes.pop(key) for key in list(changes) if key in summary})
-    result = None if changes.pop("no_result", False) else {**result, **changes}
-    return RunRecord(
-        RunSummary(**summary),
-        given,
-        1,
-        None,
-        {"kernel": "6.18"},
-        original,
-        original,
-        result,
-        1,
-        1,
-        "boot",
-        (),
-    )
-
-
-def shown(root):
-    return [
-        " ".join((root / "proc/sys" / path).read_text().split())
-        for path in ("vm/swappiness", "net/ipv4/tcp_rmem")
-    ]
 
 
 def test_the_winner_is_put_in_place_and_its_originals_are_kept(home, root):
@@ -101,14 +33,14 @@ def test_the_winner_is_put_in_place_and_its_originals_are_kept(home, root):
     assert (applied.unchanged, applied.by_hand) == ((), {})
     pending = journal.read(home.applied / f"{ID}.jsonl").pending()
     assert {(path, text) for undo in pending for path, _, text in undo["expected"]} == {
-        ("/proc/sys/vm/swappiness", "60"),
-        ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456"),
+        (f"{root}/proc/sys/vm/swappiness", "60"),
+        (f"{root}/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456"),
     }
 
 
 def test_an_applied_run_is_nobodys_leftover(home, root):
     apply_run(record_of(), home, str(root))
-    assert recover_everywhere(home) == []
+    assert [found for found in recover_everywhere(home) if found.run_id == ID] == []
 
 
 def test_what_has_its_value_already_is_said_and_leaves_no_journal(home, root):
@@ -159,19 +91,19 @@ def test_a_value_that_is_refused_leaves_everything_as_it_was(home, root):
     """The second file cannot be written: it is a folder's dangling name by then."""
     record = record_of()
 
-    class Stubborn(operations.RealHost):
+    class Stubborn(applying.RealHost):
         def write(self, place, text):
             if place.path.endswith("tcp_rmem"):
                 raise OSError(22, "Invalid argument")
             super().write(place, text)
 
-    original = operations.RealHost
-    operations.RealHost = Stubborn
+    original = applying.RealHost
+    applying.RealHost = Stubborn
     try:
         with pytest.raises(KnobWriteError):
             apply_run(record, home, str(root))
     finally:
-        operations.RealHost = original
+        applying.RealHost = original
     assert shown(root) == ["60", "4096 131072 6291456"]
     assert list(home.applied.glob("*.jsonl")) == []
 
@@ -295,7 +227,7 @@ def test_the_undo_of_an_exported_pair_can_be_carried_out(monkeypatch, root):
     """The kernel refuses ``vm.dirty_bytes=0``: the way back is the ratio."""
     for name, text in {"dirty_bytes": "0", "dirty_ratio": "20"}.items():
         (root / "proc/sys/vm" / name).write_text(text + "\n")
-    monkeypatch.setattr(operations, "RealHost", functools.partial(operations.RealHost, str(root)))
+    monkeypatch.setattr(exporting, "RealHost", functools.partial(exporting.RealHost, str(root)))
     items = [{"param": "vm.dirty_bytes", "type": "int", "min": 2**20, "max": 2**30}]
     text = export(record_of(items, {"vm.dirty_bytes": 2**24}, {"vm.dirty_bytes": 0}), "sh")
     assert "vm.dirty_bytes=16777216" in text
@@ -304,7 +236,7 @@ def test_the_undo_of_an_exported_pair_can_be_carried_out(monkeypatch, root):
 
 
 @pytest.mark.parametrize(
-    ("form", "changes"), [("tuned", {}), ("sysctl", {"significant": False}), ("sh", {"no_result": True})]
+    ("form", "changes"), [("nonsense", {}), ("sysctl", {"significant": False}), ("sh", {"no_result": True})]
 )
 def test_what_cannot_be_exported_is_refused(form, changes):
     with pytest.raises(RefusedError):
