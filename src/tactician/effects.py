@@ -32,8 +32,10 @@ def effects_of(
         By parameter ``verdict``, ``share``, ``low`` and ``high``; None where there are too few measurements
         to ask.
     """
+    # What is known of a trial that was ended as surely worse is an estimate, and proves no effect.
+    whole = [outcome for outcome in trials if outcome.estimate is None]
     measured = [
-        (values, level) for values, level in levels(experiment, baselines, trials) if level is not None
+        (values, level) for values, level in levels(experiment, baselines, whole) if level is not None
     ]
     different = {tuple(values.values()) for values, _ in measured}
     if len(different) < max(_LEAST, _LEAST_PER_PARAMETER * len(experiment.parameters)):

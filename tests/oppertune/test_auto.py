@@ -27,6 +27,7 @@ FEATURES = [{"name": "load"}]
         ([Integer("n", 4, 4, 4)], {}, "identity"),
         ([NUMBER], {"budget": 1}, "identity"),
         ([NUMBER, CATEGORY], {"budget": 30}, "bayesian_optimization"),
+        ([NUMBER], {"budget": 5000, "max_regression": 0.2}, "bayesian_optimization"),
         ([NUMBER], {"budget": 400}, "bayesian_optimization"),
         ([NUMBER], {"mode": "trials"}, "bayesian_optimization"),
         ([NUMBER], {"budget": 401}, "tpe"),
@@ -45,7 +46,8 @@ def test_each_situation_has_its_algorithm(parameters, options, choice):
     tuner = create_tuning_instance("auto", parameters, options, random_seed=1)
     assert tuner.choice == choice
     assert type(tuner.chosen) is get_algorithm_class(choice)
-    rule = next(rule for rule in RULES if rule.choice == choice)
+    floor = "max_regression" in options
+    rule = next(rule for rule in RULES if rule.choice == choice and ("floor" in rule.when) == floor)
     assert tuner.reason == f"{rule.reason} ({rule.when})"
     prediction, request_id = tuner.predict({"load": 0.5})
     tuner.set_reward(1.0, request_id=request_id)

@@ -10,6 +10,7 @@ from oppertune.core.values import Integer
 from support_core import Fixture, Scripted, make_experiment
 from tactician.effects import effects_of
 from tactician.experiment import Budget, TunedParameter
+from tactician.outcomes import Estimate, Outcome, Score
 
 NAMES = ("strong", "idle", "other")
 PARAMETERS = tuple(TunedParameter(Integer(name, 50, 0, 100), "argument", name, 50) for name in NAMES)
@@ -53,3 +54,34 @@ def test_failed_trials_are_left_out():
         return "broken" if values["other"] > 90 else 100.0 + values["strong"] + noise(run)
 
     assert effects(answer, 40)["strong"]["verdict"] == "matters"
+
+
+def test_an_estimate_of_a_trial_that_was_ended_early_is_no_measured_effect():
+    """Trials that were all ended as surely worse say what they cost, not what a parameter does."""
+    experiment = make_experiment(PARAMETERS, budget=Budget(trials=40), max_failures=1000)
+    session = Fixture(experiment, Scripted(lambda values, run: 100.0 + noise(run))).session
+    session.start()
+    draw = random.Random(3)
+    for number in range(40):
+        values = {name: draw.randint(0, 100) for name in NAMES}
+        if number % 2:
+            session.trial(values)
+        else:
+            level = 10.0 + values["strong"] / 2.0
+            known = Estimate(level, level, "", True, 1.0, 0.05, {}, Score(level / 100.0, 1.0, 0.5))
+            session.take(Outcome.aborted(values, "surely worse", 1.0, known))
+    whole = [trial for trial in session.trials if trial.estimate is None]
+    assert effects_of(experiment, session.baselines, session.trials) == effects_of(
+        experiment, session.baselines, whole
+    )
+
+
+def test_where_nearly_all_were_ended_early_nothing_is_said():
+    experiment = make_experiment(PARAMETERS, budget=Budget(trials=40), max_failures=1000)
+    session = Fixture(experiment, Scripted(lambda values, run: 100.0)).session
+    session.start()
+    for number in range(30):
+        known = Estimate(50.0, 50.0, "", True, 1.0, 0.05, {}, Score(0.5, 1.0, 0.5))
+        values = dict.fromkeys(NAMES, number)
+        session.take(Outcome.aborted(values, "surely worse", 1.0, known))
+    assert effects_of(experiment, session.baselines, session.trials) is None

@@ -44,6 +44,7 @@ class Situation(NamedTuple):
         mode: ``trials`` of a benchmark, or decisions of a ``live`` service.
         contexts: whether features of a context are declared.
         state: whether a state is observed that the best values follow.
+        guarded: whether there is a floor that configurations are to keep to.
     """
 
     numbers: int
@@ -53,6 +54,7 @@ class Situation(NamedTuple):
     mode: Mode
     contexts: bool
     state: bool
+    guarded: bool = False
 
     @property
     def few(self) -> bool:
@@ -89,6 +91,12 @@ RULES: tuple[Rule, ...] = (
         "identity",
         "there is nothing to choose from",
         lambda s: s.numbers + s.categories == 0 or (s.budget is not None and s.budget <= 1),
+    ),
+    Rule(
+        "a floor to keep to (`max_regression`)",
+        "bayesian_optimization",
+        "it alone keeps to what is known to be safe",
+        lambda s: s.guarded,
     ),
     Rule(
         "trials, at most 400 or a budget in minutes",
@@ -162,6 +170,8 @@ class Auto(Algorithm):
             it trials where there is a budget.
         features: of the contexts to come, as :class:`~oppertune.algorithms.autoscope.AutoScope` takes them.
         state_features: names of the numbers in a context that describe a state, as ``ppo`` takes them.
+        max_regression: the floor to keep to, as
+            :class:`~oppertune.algorithms.bayesian_optimization.BayesianOptimization` takes it.
         options: as in :class:`~oppertune.algorithms.base.Algorithm`.
 
     Attributes:
@@ -187,6 +197,7 @@ class Auto(Algorithm):
         mode: Mode | None = None,
         features: Iterable[Mapping[str, Any]] = (),
         state_features: Iterable[str] = (),
+        max_regression: float | None = None,
         normalize_rewards: bool = False,
         **options: Any,
     ) -> None:
@@ -207,6 +218,7 @@ class Auto(Algorithm):
             mode,
             bool(features),
             bool(state_features),
+            max_regression is not None,
         )
         rule = next(rule for rule in RULES if rule.holds(situation))
         self.choice, self.reason = rule.choice, f"{rule.reason} ({rule.when})"
@@ -214,6 +226,7 @@ class Auto(Algorithm):
             "features": features,
             "state_features": state_features or None,
             "budget": budget,
+            "max_regression": max_regression,
             **rule.arguments,
             "normalize_rewards": normalize_rewards,
             "random_seed": self._random_seed,

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from tactician.experiment import Experiment
 from tactician.outcomes import Measurement, Outcome
+from tactician.pacing.floor import FloorWatch, floor_watch
 from tactician.pacing.looks import LEAST_SECONDS, objection
 from tactician.pacing.reference import WITHIN, Reference, reference
 from tactician.pacing.series import MEAN, SHORT, UNSETTLED
+from tactician.ports import Watch
 
 
 class Pace(NamedTuple):
@@ -19,11 +21,13 @@ class Pace(NamedTuple):
         short_share: of the benchmark's length, for a short look before the run; None for no look.
         looks: what the short look is compared with; None: it is only recorded.
         stream: what the run is compared with while it lasts; None: it runs to its end.
+        floor: makes the watch that ends a run far below the baseline, beside another one.
     """
 
     short_share: float | None = None
     looks: Reference | None = None
     stream: Reference | None = None
+    floor: Callable[[Watch | None], FloorWatch | None] = lambda beside: None
 
 
 class Pacer:
@@ -36,6 +40,7 @@ class Pacer:
 
     def __init__(self, experiment: Experiment, notice: Callable[[str], None]) -> None:
         self._pacing = experiment.pacing
+        self._guardrails = experiment.guardrails
         self._weights = experiment.reward
         self._notice = notice
         duration = experiment.workload.duration_s
@@ -53,6 +58,15 @@ class Pacer:
             baselines, trials: measured so far.
             whole: a trial that has to be measured in any case.
         """
+        pace = self._length(purpose, baselines, trials, whole=whole)
+        if purpose == "baseline" or not self._guardrails.enabled:
+            return pace
+        share = self._guardrails.performance_floor
+        return pace._replace(floor=lambda beside: floor_watch(share, baselines, beside))
+
+    def _length(
+        self, purpose: str, baselines: Sequence[Outcome], trials: Sequence[Outcome], *, whole: bool
+    ) -> Pace:
         if purpose == "verification":
             return Pace()
         self._reconsider(baselines)

@@ -16,6 +16,7 @@ import numpy as np
 
 from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningRequest
 from oppertune.algorithms.bayesian_optimization.candidates import fill_space
+from oppertune.algorithms.bayesian_optimization.guarded import worth_measuring_safely
 from oppertune.algorithms.bayesian_optimization.race import laps, worth_repeating
 from oppertune.algorithms.bayesian_optimization.search import most_worth_measuring
 from oppertune.core.types import Context
@@ -24,12 +25,15 @@ from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.recommendation import best_measured, newest_contexts
+from oppertune.models.safety import Floor
 from oppertune.models.surrogate import Surrogate, View
 from oppertune.models.window import has_failed
 
 __all__ = ("BayesianOptimization",)
 
 _MAX_PENDING = 50
+_BLIND = 3
+"""So many measurements a guarded search has before it asks its model of rewards."""
 
 
 class BayesianOptimization(Algorithm):
@@ -49,6 +53,9 @@ class BayesianOptimization(Algorithm):
             which bounds the cost of a round.
         n_candidates: configurations compared per prediction, about.
         budget: how many measurements there will be; the last eighth of them tells the best few apart.
+        max_regression: configurations that fall by more than this share below the parameters' own values are
+            to be rare (see :mod:`oppertune.models.safety`). What must not fall is the reward, or what
+            ``reward_data`` holds under ``performance``.
         normalize_rewards: accepted like everywhere.
         options: as in :class:`~oppertune.algorithms.base.Algorithm`.
 
@@ -56,6 +63,8 @@ class BayesianOptimization(Algorithm):
         InvalidArgumentError: an option out of range.
         OppertuneError: as the base class.
     """
+
+    _floor: Floor | None = None
 
     class Meta:
         """Takes everything, in outside values."""
@@ -70,6 +79,7 @@ class BayesianOptimization(Algorithm):
         window: int = 300,
         n_candidates: int = 600,
         budget: int | None = None,
+        max_regression: float | None = None,
         normalize_rewards: bool = False,
         **options: Any,
     ) -> None:
@@ -77,6 +87,10 @@ class BayesianOptimization(Algorithm):
         for what, value in (("n_initial", n_initial), ("n_candidates", n_candidates), ("budget", budget)):
             if value is not None and value < 1:
                 raise InvalidArgumentError(f"{what} must be at least 1, not {value}")
+        if max_regression is not None:
+            if not 0.0 < max_regression < 1.0:
+                raise InvalidArgumentError(f"max_regression must lie between 0 and 1, not {max_regression}")
+            self._floor = Floor(window, max_regression)
         d = len(self.params)
         self._n_initial = min(max(3, 1 + d // 2), 8) if n_initial is None else n_initial
         self._n_candidates = n_candidates
@@ -96,12 +110,37 @@ class BayesianOptimization(Algorithm):
         if not n and not len(pending):
             return _PredictResponse({p.name: p.val for p in self.params})
         measured = np.array(self._surrogate.window.rows).reshape(n, len(self.params))
+        if self._floor is not None:
+            return self._within(self._floor, inputs, tuning_request, measured)
         if n + len(pending) < self._n_initial or n < 2:
             row = fill_space(inputs, self._space, np.vstack([measured, pending]), self._rng)
         else:
             here = tuning_request.context.data
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
             row = self._row(inputs, view, measured, self._surrogate.window.count + len(pending))
+        return _PredictResponse(inputs.decode(row))
+
+    def _within(
+        self, floor: Floor, inputs: Inputs, tuning_request: _TuningRequest, measured: Array
+    ) -> _PredictResponse:
+        """The next configuration of a search that keeps to what is known to be safe."""
+        standing = np.unique(measured[~self._surrogate.window.fallen()], axis=0)
+        if not floor.knows_home or not len(standing):
+            return _PredictResponse({p.name: p.val for p in self.params})
+        region = floor.region(inputs)
+        pending, contexts = self._pending(inputs)
+        round_ = self._surrogate.window.count + len(pending)
+        here, view = tuning_request.context.data, None
+        if len(measured) + len(pending) >= _BLIND:
+            (view,) = self._surrogate.views(inputs, [here], pending, contexts)
+            to_go = math.inf if self._budget is None else self._budget - round_
+            safe = standing[region.holds(standing)]
+            if 0 < to_go <= laps(self._budget) and len(safe):
+                return _PredictResponse(inputs.decode(worth_repeating(view, safe, round_, self._rng)))
+        taken = np.vstack([measured, pending])
+        row = worth_measuring_safely(
+            inputs, self._space, region, view, taken, standing, self._n_candidates, self._rng
+        )
         return _PredictResponse(inputs.decode(row))
 
     def _row(self, inputs: Inputs, view: View, measured: Array, round_: int) -> Array:
@@ -114,14 +153,18 @@ class BayesianOptimization(Algorithm):
         return most_worth_measuring(inputs, self._space, view, measured, self._n_candidates, self._rng, falls)
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
-        if tuning_request.reward is not None:
-            self._surrogate.add(
-                Inputs(self.params),
-                tuning_request.prediction,
-                tuning_request.reward,
-                tuning_request.context.data,
-                failed=has_failed(tuning_request.reward_data),
-            )
+        if tuning_request.reward is None:
+            return
+        if self._floor is not None:
+            known = tuning_request.reward, tuning_request.reward_data
+            self._floor.add(Inputs(self.params), tuning_request.prediction, *known)
+        self._surrogate.add(
+            Inputs(self.params),
+            tuning_request.prediction,
+            tuning_request.reward,
+            tuning_request.context.data,
+            failed=has_failed(tuning_request.reward_data),
+        )
 
     @property
     def measurements(self) -> list[tuple[dict[str, Value], float]]:

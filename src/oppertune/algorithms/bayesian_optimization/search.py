@@ -50,7 +50,7 @@ def most_worth_measuring(
     measured = np.unique(measured, axis=0)
     # Beyond a cliff the mean is an extrapolation.
     means = view.mean(measured) - _UNSAFE * np.maximum(0.5 - view.success(measured), 0.0)
-    centres = _best(measured, means, _CENTRES)
+    centres = best_rows(measured, means, _CENTRES)
     goal = float(means.max()) + _LEAST_GAIN + _LEAST_GAIN_IN_NOISE * view.noise
 
     def worth(rows: Array) -> Array:
@@ -64,17 +64,17 @@ def most_worth_measuring(
     rows = np.vstack([inputs.draw(rng, max(1, n // 4)), *near])
     values = worth(rows)
     for widths in (0.5 * wide, fine):
-        tops = _best(rows, values, _CENTRES)
+        tops = best_rows(rows, values, _CENTRES)
         more = perturbed(inputs, tops, widths, max(1, n // (8 * _CENTRES)), share, rng)
         rows, values = np.vstack([rows, more]), np.concatenate([values, worth(more)])
     if space.is_restricted:
-        rows = inputs.admitted(space, _best(rows, values, _REPAIRED))
+        rows = inputs.admitted(space, best_rows(rows, values, _REPAIRED))
         values = worth(rows)
-    chosen: Array = _best(rows, values, 1)[0]
+    chosen: Array = best_rows(rows, values, 1)[0]
     return chosen
 
 
-def _best(rows: Array, values: Array, n: int) -> Array:
+def best_rows(rows: Array, values: Array, n: int) -> Array:
     """The rows of the highest values; the earlier of equals first."""
     best: Array = rows[np.argsort(-values, kind="stable")[:n]]
     return best
