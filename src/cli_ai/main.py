@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+from cli_ai.agent.commands import commands as agent_commands
+from cli_ai.asking.commands import commands as asking_commands
+from cli_ai.discovery.commands import commands as discovery_commands
+from cli_ai.mcp_server.commands import commands as mcp_commands
 from tactician import __version__
 from tactician.cli import EXIT_CODES, commands
 
@@ -24,6 +28,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(commands)
+app.add_typer(asking_commands)
+app.add_typer(agent_commands)
+app.add_typer(discovery_commands)
+app.add_typer(mcp_commands)
 
 
 def _version(wanted: bool) -> None:
