@@ -22,7 +22,12 @@ _START_SECONDS = 10.0
 
 
 def run_header(
-    run_id: str, *, teardown: str | None, environment: Mapping[str, str], throw_away: bool = False
+    run_id: str,
+    *,
+    teardown: str | None,
+    environment: Mapping[str, str],
+    throw_away: bool = False,
+    prefix: Sequence[str] = (),
 ) -> Entry:
     """Return the journal's first line: all that a stranger needs to know to clean up after us."""
     own = processes.status(os.getpid())
@@ -30,10 +35,11 @@ def run_header(
         "run_id": run_id,
         "pid": os.getpid(),
         "pid_start": own.start if own else 0,
+        "pid_namespace": processes.namespace(),
         "boot_id": files.boot_identity(),
         "namespace": files.namespace_identity(),
         "throw_away": throw_away,
-        "teardown": ["/bin/sh", "-c", teardown] if teardown else None,
+        "teardown": [*prefix, "/bin/sh", "-c", teardown] if teardown else None,
         "teardown_environment": minimal_environment(environment),
         "directory": _directory(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -148,6 +154,25 @@ class GuardianProcess:
             self._process.stdin.flush()
         except OSError:
             pass  # it died before us, which is now nobody's concern
+        self._forget()
+
+    def arm(self) -> None:
+        """Let the guardian wait for the deadline in the journal, as a process that outlives us.
+
+        Raises:
+            GuardianError: it does not; whoever is writing must take it back.
+        """
+        process = self._process
+        try:
+            if process is None or process.stdin is None:
+                raise BrokenPipeError
+            process.stdin.write(guardian.ARMED)
+            process.stdin.flush()
+            process.wait(_START_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # its status tells
+        if process is None or process.poll() != 0:
+            raise GuardianError("the guardian does not hold the timer, so nothing is left in place")
         self._forget()
 
     def _forget(self) -> None:

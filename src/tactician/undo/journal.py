@@ -19,6 +19,7 @@ then never written.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import zlib
@@ -89,6 +90,9 @@ class JournalFile:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         journal = cls(path, os.open(path, flags, 0o600))
         try:
+            if header.get("pid") is not None:
+                # Held for as long as we live: the sign of life for whoever cannot see our pid.
+                fcntl.flock(journal._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             journal.append({"kind": "run", "version": VERSION, **header}, durable=True)
             _sync_directory(path.parent)
         except OSError:
@@ -141,6 +145,18 @@ class JournalFile:
         self.release()
         with contextlib.suppress(OSError):
             self.path.unlink()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living run holds this journal. Raises OSError where it cannot be opened."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def encode(entry: Entry) -> bytes:

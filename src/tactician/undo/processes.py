@@ -39,6 +39,14 @@ def status(pid: int) -> Status | None:
     return Status(fields[0].decode(), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
+def namespace() -> str:
+    """Name the namespace in which our pids mean something, such as ``pid:[4026531836]``; empty if unknown."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int, start: int) -> bool:
     """Whether the process that began at ``start`` still runs; a zombie does not."""
     found = status(pid)

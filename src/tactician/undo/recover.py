@@ -40,7 +40,7 @@ def recover_journal(path: Path) -> Recovery | None:
     content = journal.read(path)
     header = content.header
     run_id = str(header.get("run_id", path.stem))
-    if _owner_alive(header):
+    if _owner_alive(path, header):
         return None
     if content.closed:
         journal.retire(path)
@@ -93,12 +93,14 @@ def recover_folder(folder: Path) -> list[Recovery]:
     return found
 
 
-def _owner_alive(header: dict[str, Any]) -> bool:
+def _owner_alive(path: Path, header: dict[str, Any]) -> bool:
     if header.get("boot_id") not in ("", None, files.boot_identity()):
         return False
     pid, start = header.get("pid"), header.get("pid_start")
     if not isinstance(pid, int) or not isinstance(start, int) or pid == os.getpid():
         return False
+    if header.get("pid_namespace") not in ("", None, processes.namespace()):
+        return journal.is_held(path)  # containers may share a state folder and not see each other's pids
     return processes.is_alive(pid, start)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -312,3 +313,39 @@ def test_a_guardian_that_finishes_first_is_no_error(folder, place):
 
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path):
     assert recover_folder(tmp_path / "nowhere") == []
+
+
+ELSEWHERE = """
+import sys, time
+from pathlib import Path
+from tactician.system.guarding import RunJournal, run_header
+from tactician.ports import Place, Undo
+header = run_header("r1", teardown=None, environment={})
+journal = RunJournal.create(Path(sys.argv[1]), header)
+place = Place(sys.argv[2])
+journal.originals([Undo(((place, "60"),), ((place, "60"),))])
+Path(sys.argv[2]).write_text("10\\n")
+print("written", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.needs("unshare", "userns")
+def test_a_run_whose_pid_cannot_be_seen_is_left_alone_while_it_lives(folder, place):
+    """As in a container with the same state folder: there, its pid is 1 or 2 and means somebody else here."""
+    place.write_text("60\n")
+    argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv += [sys.executable, "-c", ELSEWHERE, str(folder), str(place)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        assert recover_journal(folder / "r1.jsonl") is None
+        assert place.read_text() == "10\n"
+    finally:
+        process.kill()
+        process.communicate()
+    until(lambda: not journal.is_held(folder / "r1.jsonl"))
+    recovery = recover_journal(folder / "r1.jsonl")
+    assert recovery is not None
+    assert place.read_text() == "60\n"
