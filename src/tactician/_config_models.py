@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from tactician.experiment import Goal, KnobKind, Pacing, Training, Verification
+from tactician.experiment import Goal, Guardrails, KnobKind, Pacing, ServiceType, Training, Verification
 
 _TRAINING = Training()
 _VERIFICATION = Verification()
 _PACING = Pacing()
+_GUARDRAILS = Guardrails()
 _WEEK_S = 7 * 24 * 3600
 _MANY = 1_000_000_000
 _YEAR_MINUTES = 366 * 24 * 60
@@ -59,6 +60,13 @@ Percent = Annotated[
 Weight = Annotated[
     int | float, PlainValidator(_number), Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})
 ]
+Share = Annotated[
+    int | float,
+    PlainValidator(_number),
+    Field(ge=0, le=1),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+]
+Argv = Annotated[list[Annotated[str, StringConstraints(pattern=r"\S")] | None], Field(min_length=1)]
 Choice = Annotated[str, PlainValidator(_choice), WithJsonSchema({"type": ["string", "number"]})]
 Start = Annotated[str | int | float, PlainValidator(_start), WithJsonSchema({"type": ["string", "number"]})]
 
@@ -95,8 +103,8 @@ class ActionItem(Section):
     model_config = ConfigDict(json_schema_extra={"required": ["param"]})
 
     param: Text | None = _optional(
-        "The sysctl key (net.ipv4.tcp_rmem[2] for one field), the path below /sys, the name that stands in "
-        "braces in the command, or the environment variable."
+        "The sysctl key (net.ipv4.tcp_rmem[2] for one field), the path below /sys, service and setting "
+        "(postgresql.work_mem), the name that stands in braces in the command, or the environment variable."
     )
     min: Number | None = _optional("The smallest value that may be tried.")
     max: Number | None = _optional("The largest value that may be tried.")
@@ -113,7 +121,8 @@ class ActionItem(Section):
     )
     knob: KnobKind | None = _optional(
         "Where the parameter lives. Without it: an argument where the command holds its name in braces, "
-        "sysfs where param begins with a slash, else sysctl."
+        "sysfs where param begins with a slash, service where it begins with a service's name and a dot, "
+        "else sysctl."
     )
 
 
@@ -205,6 +214,87 @@ class PacingConfig(Section):
     )
 
 
+class GuardrailsConfig(Section):
+    """What ends a trial early because the host suffers; what was so in the baseline's runs does not count."""
+
+    enabled: bool = Field(default=_GUARDRAILS.enabled, description="False switches all of them off.")
+    performance_floor: Share = Field(
+        default=_GUARDRAILS.performance_floor,
+        description="Share of the baseline's metric below which a run that streams is ended; 0 for never.",
+    )
+    memory_stall: Share = Field(
+        default=_GUARDRAILS.memory_stall,
+        description="Share of 3 s in which no task could go on for want of memory (PSI full); 0 for never.",
+    )
+    io_stall: Share = Field(
+        default=_GUARDRAILS.io_stall,
+        description="Share of 10 s in which no task could go on for want of I/O (PSI full); 0 for never.",
+    )
+    available_memory: Share = Field(
+        default=_GUARDRAILS.available_memory,
+        description="Share of the memory that must stay available; 0 for none.",
+    )
+    oom_kill: bool = Field(
+        default=_GUARDRAILS.oom_kill,
+        description="Whether a process that the kernel kills for want of memory ends the trial.",
+    )
+    health_command: Text | None = _optional(
+        "A shell command that ends with 0 as long as all is well, run as the benchmark's user; it must do so "
+        "before the run."
+    )
+    health_ports: list[Annotated[int, Field(ge=1, le=65535)] | None] | None = _optional(
+        "TCP ports of this host that must go on answering; only those that answered before the run count. "
+        "Without it 22."
+    )
+    health_interval: Annotated[Positive, Field(le=3600)] | None = _optional(
+        "Seconds between two checks by command and ports; without it 5."
+    )
+    health_timeout: Annotated[Positive, Field(le=600)] | None = _optional(
+        "Seconds that a check may take; without it 5."
+    )
+    in_a_row: int = _bounded(
+        _GUARDRAILS.in_a_row, 1, 100, "So many trials in a row that crossed a guardrail stop the run."
+    )
+
+
+class ServiceConfig(Section):
+    """How a service is reached, told and asked; what is left out is found on this host."""
+
+    type: ServiceType | None = _optional("Which kind of service it is; without it the service's own name.")
+    host: Text | None = _optional("The address at which Redis or PostgreSQL listens.")
+    port: int | None = _bounded(None, 1, 65535, "The port at which it listens.")
+    socket: Text | None = _optional("The path of its socket; for PostgreSQL the folder that holds it.")
+    user: Text | None = _optional("As whom to ask PostgreSQL or Redis.")
+    database: Text | None = _optional("Where to ask PostgreSQL; without it postgres.")
+    password_file: Text | None = _optional(
+        "A file with the password: for PostgreSQL in the format of .pgpass, for Redis the password alone."
+    )
+    data_directory: Text | None = _optional("The data directory of PostgreSQL.")
+    path: Text | None = _optional("The settings file of nginx, or of a service of type file.")
+    program: Text | None = _optional("The program of nginx; without it the one that runs.")
+    prefix: Text | None = _optional("The -p of nginx; without it that of the one that runs.")
+    format: Literal["key value;", "key value", "key = value", "ini"] | None = _optional(
+        "How a file of type file is written; ini has sections."
+    )
+    section: Text | None = _optional("The section of an ini file that holds the settings.")
+    check: Argv | None = _optional(
+        "A program and its arguments that must end with 0 before the file is replaced; {path} is the edited "
+        "copy."
+    )
+    reload: Argv | None = _optional("A program and its arguments that make the service read its file again.")
+    restart: Argv | None = _optional("A program and its arguments that restart the service.")
+    health: Argv | None = _optional(
+        "A program and its arguments that end with 0 once the service works; for nginx without it its ports "
+        "are asked."
+    )
+    timeout: Annotated[Positive, Field(le=3600)] | None = _optional(
+        "Seconds within which it must work again after a reload or restart; without it 60."
+    )
+    allow_restart: bool = Field(
+        default=True, description="Whether settings that act only after a restart may be tuned."
+    )
+
+
 class Document(Section):
     """An experiment of Tactician: what to tune, with which benchmark, towards what."""
 
@@ -253,7 +343,15 @@ class Document(Section):
     )
     setup_command: Text | None = _optional("A shell command that runs once before the first benchmark.")
     teardown_command: Text | None = _optional("A shell command that runs once at the end, whatever happened.")
+    benchmark_user: Text | None = _optional(
+        "The account that runs the benchmark, its setup and teardown, where the tuner is root; without it "
+        "whoever called sudo."
+    )
     environment: dict[str, str] | None = _optional("Variables added to the minimal environment.")
+    services: dict[str, ServiceConfig] | None = _optional(
+        "By name, how each service is reached whose settings are tuned; postgresql, redis and nginx are "
+        "found on this host without it."
+    )
     constraints: list[Text | None] | None = _optional(
         "Relations that every tried configuration keeps: vm.dirty_background_ratio < vm.dirty_ratio."
     )
@@ -262,6 +360,16 @@ class Document(Section):
     )
     pacing: PacingConfig = Field(
         default=PacingConfig(), description="When the benchmark of a trial may end before its time."
+    )
+    guardrails: GuardrailsConfig = Field(
+        default=GuardrailsConfig(), description="When a trial ends early because the host suffers."
+    )
+    limits: dict[str, Number] | None = _optional(
+        "Further metrics of the benchmark and what each may be at most, such as latency_p99: 0.02; a run "
+        "beyond one has failed."
+    )
+    max_regression: Annotated[Number, Field(ge=1, lt=100)] | None = _optional(
+        "Trials that lose more than so many percent of the baseline's metric are to be rare."
     )
     baseline_runs: int | None = _bounded(None, 1, 100, "Measurements of the baseline before the first trial.")
     network_namespace: Text | None = _optional(
@@ -288,4 +396,6 @@ SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetConfig,
     "verification": VerificationConfig,
     "pacing": PacingConfig,
+    "guardrails": GuardrailsConfig,
+    "services": ServiceConfig,
 }

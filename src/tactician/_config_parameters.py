@@ -9,6 +9,7 @@ from math import isclose, isqrt, sqrt
 
 from oppertune.core.values import Categorical, Integer, Parameter, Real, Value
 from tactician._config_models import ActionItem, Document
+from tactician._config_services import service_of, service_trouble
 from tactician._config_shape import type_hint
 from tactician._config_text import Findings, Where, near, shown, spelled
 from tactician.experiment import HOST_KINDS, KnobKind, TunedParameter, with_value
@@ -45,6 +46,8 @@ def _kind(item: ActionItem, where: Where, doc: Document, found: Findings) -> Kno
         return "argument"
     if item.param.startswith("/"):
         return "sysfs"
+    if service_of(item.param, doc) is not None:
+        return "service"
     if doc.benchmark_command is None and not _SYSCTL.fullmatch(item.param):
         return None
     return "sysctl"
@@ -54,6 +57,7 @@ def _target(kind: KnobKind, param: str, where: Where, doc: Document, found: Find
     trouble = {
         "sysctl": _sysctl_trouble,
         "sysfs": _sysfs_trouble,
+        "service": service_trouble,
         "argument": _argument_trouble,
         "environment": _environment_trouble,
     }[kind](param, doc)

@@ -16,6 +16,7 @@ from oppertune.core.space import Constraint, Space
 from oppertune.core.values import Categorical
 from tactician._config_models import Document
 from tactician._config_parameters import VARIABLE, placeholders, read_parameters
+from tactician._config_services import read_services
 from tactician._config_shape import document_schema, read_shape
 from tactician._config_text import Findings, near, plain, read_document, shown
 from tactician.errors import ConfigurationError
@@ -24,6 +25,7 @@ from tactician.experiment import (
     THROW_AWAY,
     Budget,
     Experiment,
+    Guardrails,
     Metric,
     Pacing,
     RewardWeights,
@@ -109,6 +111,7 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
     _check_surroundings(doc, found)
     duration = _duration(doc, found)
     parameters = read_parameters(doc, found)
+    services = read_services(doc, found)
     constraints = _constraints(doc, parameters, found)
     states = _state_metrics(doc, found)
     reward = _reward(doc, found)
@@ -122,6 +125,7 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
         duration_s=duration,
         setup_command=doc.setup_command,
         teardown_command=doc.teardown_command,
+        user=doc.benchmark_user,
         environment=dict(doc.environment or {}),
         progress_pattern=doc.progress_pattern,
     )
@@ -131,9 +135,11 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
         for name in ("algorithm", "algorithm_args", "baseline_runs", "max_failures", "stop_early")
         if (value := getattr(doc, name)) is not None
     }
+    if doc.max_regression is not None:
+        named.setdefault("algorithm", "auto")  # the default of an experiment cannot keep to a floor
     named |= {
         name: percent / 100.0
-        for name in ("target_improvement", "worthwhile_improvement")
+        for name in ("target_improvement", "worthwhile_improvement", "max_regression")
         if (percent := getattr(doc, name)) is not None
     }
     return Experiment(
@@ -148,6 +154,9 @@ def _experiment(doc: Document, values: Mapping[str, object], found: Findings) ->
         budget=budget,
         verification=Verification(**doc.verification.model_dump()),
         pacing=Pacing(**doc.pacing.model_dump()),
+        guardrails=_guardrails(doc),
+        limits=dict(doc.limits or {}),
+        services=services,
         network_namespace=doc.network_namespace,
         random_seed=doc.random_seed,
         document=values,
@@ -222,6 +231,16 @@ def _budget(doc: Document, found: Findings) -> Budget:
     if "total_timesteps" in doc.training_config.model_fields_set:
         return Budget(trials=doc.training_config.total_timesteps, source="total_timesteps")
     return Budget()
+
+
+def _guardrails(doc: Document) -> Guardrails:
+    given = doc.guardrails.model_dump(exclude_none=True)
+    for name in ("health_interval", "health_timeout"):
+        if name in given:
+            given[f"{name}_s"] = given.pop(name)
+    if "health_ports" in given:
+        given["health_ports"] = tuple(dict.fromkeys(doc.guardrails.health_ports or ()))
+    return Guardrails(**given)
 
 
 def _state_metrics(doc: Document, found: Findings) -> tuple[str, ...]:

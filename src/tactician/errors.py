@@ -15,7 +15,8 @@ The tree::
     │   ├── RestoreError            the host is not as it was (exit 4)
     │   ├── JournalError            originals could not be made durable, so nothing was written
     │   ├── BenchmarkError          no baseline could be measured (exit 1)
-    │   └── GuardianError           the guardian did not start, so nothing was written
+    │   ├── GuardianError           the guardian did not start, so nothing was written
+    │   └── GuardrailError          a service or the operator's way in stopped answering (exit 3)
     └── MisuseError (RuntimeError)  a call out of order; our bug or the caller's
 
 ``Interrupted`` is no ``Exception``: it must pass through every handler on its way to the restore.
@@ -169,6 +170,13 @@ class GuardianError(HostError):
     """The guardian did not start, so nothing was written."""
 
     code = "guardian"
+
+
+class GuardrailError(HostError):
+    """A service, or the operator's way in, stopped answering; the host is restored and the run is over."""
+
+    code = "safety"
+    exit_status = 3
 
 
 class MisuseError(TacticianError, RuntimeError):

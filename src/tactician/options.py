@@ -14,10 +14,12 @@ class Options:
         dry_run: simulate host and benchmark.
         skip_absent: go on without parameters that this kernel does not have.
         allow_durability: parameters for which crash safety may be given up.
+        allow_uncatalogued: places that may be tuned although no catalogue knows them.
         root: put before every path of the host; for tests.
     """
 
     dry_run: bool = False
     skip_absent: bool = False
     allow_durability: Collection[str] = ()
+    allow_uncatalogued: Collection[str] = ()
     root: str = ""

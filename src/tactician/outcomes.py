@@ -143,6 +143,16 @@ class Outcome:
             "aborted", dict(configuration), reason=reason, seconds=seconds, estimate=estimate, notes=notes
         )
 
+    @classmethod
+    def crossed(cls, configuration: Configuration, reason: str, seconds: float) -> Outcome:
+        """A guardrail ended the run; nothing is known of its metric."""
+        return cls.aborted(configuration, f"guardrail: {reason}", seconds)
+
+    @property
+    def by_guardrail(self) -> bool:
+        """Whether a guardrail ended it."""
+        return self.status == "aborted" and self.estimate is None
+
     @property
     def ok(self) -> bool:
         """Whether it was measured."""

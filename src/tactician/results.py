@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -81,7 +82,29 @@ def make_result(
         "power": None if power is None else dict(power),
         "decision": decision,
         "effects": None if effects is None else dict(effects),
+        "regressions": regressions_of(experiment, trials),
+        "guardrail_trials": sum(outcome.by_guardrail for outcome in trials),
     }
+
+
+def regressions_of(experiment: Experiment, trials: Sequence[Outcome]) -> dict[str, Any] | None:
+    """How many trials lost more of the baseline's metric than is to be lost; failures are among them.
+
+    Returns:
+        ``max_regression`` in percent, ``trials`` and their ``share``; None where nothing was said of it.
+    """
+    allowed = experiment.max_regression
+    if allowed is None:
+        return None
+    below = sum(_performance(outcome) < 1.0 - allowed for outcome in trials)
+    share = below / len(trials) if trials else 0.0
+    return {"max_regression": round(100.0 * allowed, 4), "trials": below, "share": round(share, 4)}
+
+
+def _performance(outcome: Outcome) -> float:
+    if outcome.score is not None:
+        return outcome.score.performance
+    return -math.inf if outcome.estimate is None else outcome.estimate.score.performance
 
 
 def exit_status(result: Mapping[str, Any]) -> int:

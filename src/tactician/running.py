@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tactician.config import parse_experiment
 from tactician.errors import MisuseError, OperatorError
+from tactician.events import Event
 from tactician.experiment import Experiment
 from tactician.observers.console import ConsoleObserver
+from tactician.observers.jsonl import JsonLinesObserver
 from tactician.options import Options
 from tactician.results import exit_status
 from tactician.storage.records import RunRecord
@@ -30,13 +33,23 @@ def run_file(
     *,
     quiet: bool,
     as_json: bool,
+    events: Path | None = None,
 ) -> Ran:
     """Run an experiment file on the command line.
+
+    Args:
+        path: JSON or YAML.
+        overrides: keys of the document that the command line replaces.
+        options: fields of :class:`~tactician.options.Options`.
+        quiet: warnings and the verdict only.
+        as_json: progress goes to standard error.
+        events: a file to which every event is added as a line of JSON.
 
     Raises:
         TacticianError: nothing could be begun.
     """
-    return _run(load_document(path, overrides), Options(**options), quiet=quiet, as_json=as_json)
+    experiment = load_document(path, overrides)
+    return _run(experiment, Options(**options), quiet=quiet, as_json=as_json, events=events)
 
 
 def run_document(
@@ -47,7 +60,13 @@ def run_document(
 
 
 def resume_run(
-    record: RunRecord, config: Path | None, options: Mapping[str, Any], *, quiet: bool, as_json: bool
+    record: RunRecord,
+    config: Path | None,
+    options: Mapping[str, Any],
+    *,
+    quiet: bool,
+    as_json: bool,
+    events: Path | None = None,
 ) -> Ran:
     """Go on with a run whose process is gone, without measuring again what was measured.
 
@@ -61,8 +80,13 @@ def resume_run(
         raise OperatorError(
             f"{config} differs from what run {record.id} began with; leave it out, or begin a new run"
         )
-    merged = {**options, "skip_absent": True, "dry_run": record.summary.dry_run}
-    return _run(experiment, Options(**merged), quiet=quiet, as_json=as_json, record=record)
+    merged = {
+        **options,
+        "skip_absent": True,
+        "dry_run": record.summary.dry_run,
+        "allow_uncatalogued": experiment.names,  # as when it began
+    }
+    return _run(experiment, Options(**merged), quiet=quiet, as_json=as_json, record=record, events=events)
 
 
 def run_in_child(path: str | Path, *, dry_run: bool, verbose: bool) -> Ran:
@@ -89,14 +113,33 @@ def needs_namespace(experiment: Experiment, options: Options) -> bool:
 
 
 def _run(
-    experiment: Experiment, options: Options, *, quiet: bool, as_json: bool, record: RunRecord | None = None
+    experiment: Experiment,
+    options: Options,
+    *,
+    quiet: bool,
+    as_json: bool,
+    record: RunRecord | None = None,
+    events: Path | None = None,
 ) -> Ran:
     if needs_namespace(experiment, options):
         check(experiment, options)
         namespace.enter(sys.argv[1:])
     if experiment.throw_away and not options.dry_run:
         namespace.settle()
-    with ConsoleObserver(sys.stderr if as_json else sys.stdout, quiet=quiet) as console:
-        wired = wire(experiment, options, [console], resume=record)
-        result = wired.tuner.run()
+    namespace.follow_parent()
+    with contextlib.ExitStack() as stack:
+        observers: list[Callable[[Event], None]] = []
+        observers.append(
+            stack.enter_context(ConsoleObserver(sys.stderr if as_json else sys.stdout, quiet=quiet))
+        )
+        if events is not None:
+            observers.append(JsonLinesObserver(stack.enter_context(_opened(events))))
+        result = wire(experiment, options, observers, resume=record).tuner.run()
     return result, exit_status(result)
+
+
+def _opened(events: Path) -> TextIO:
+    try:
+        return events.open("a", encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"--events {events} cannot be written: {error.strerror}") from error

@@ -37,9 +37,11 @@ def search_arguments(session: Session) -> dict[str, object]:
         # What the system showed during a run follows from that run's configuration, not from the next.
         "state_in_model": False,
         "total_timesteps": _rounds(experiment) or training.total_timesteps,
-        "budget": _rounds(experiment),
+        "budget": _measurements(experiment),
         "mode": "trials",
     }
+    if experiment.max_regression is not None:
+        offered["max_regression"] = experiment.max_regression
     known = introspection.signature(get_algorithm_class(experiment.algorithm)).parameters
     arguments = {name: value for name, value in offered.items() if name in known}
     common = {
@@ -50,6 +52,11 @@ def search_arguments(session: Session) -> dict[str, object]:
     return {**arguments, **common, **experiment.algorithm_args}
 
 
+def keeps_to_a_floor(algorithm: str) -> bool:
+    """Whether an algorithm can make trials rare that lose too much."""
+    return "max_regression" in introspection.signature(get_algorithm_class(algorithm)).parameters
+
+
 def _rounds(experiment: Experiment) -> int | None:
     """How many trials the algorithm decides on, as far as that can be known before the first."""
     budget = experiment.budget
@@ -57,6 +64,13 @@ def _rounds(experiment: Experiment) -> int | None:
         return max(1, budget.trials - finals_of(budget))
     typical = duration_hint(experiment)
     return None if typical is None or budget.seconds is None else max(2, int(budget.seconds / typical))
+
+
+def _measurements(experiment: Experiment) -> int | None:
+    """How many rewards a search gets that tells the best few apart by itself: the baseline's is the first."""
+    trials = experiment.budget.trials
+    rounds = _rounds(experiment) if trials is None else trials
+    return None if rounds is None else rounds + 1
 
 
 def _rollout(session: Session) -> int:

@@ -10,9 +10,9 @@ import contextlib
 import statistics
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from tactician.errors import BenchmarkError, MisuseError, PreflightError, Problem
+from tactician.errors import BenchmarkError, GuardrailError, MisuseError, PreflightError, Problem
 from tactician.events import (
     BaselineMeasured,
     Event,
@@ -29,6 +29,7 @@ from tactician.outcomes import Configuration, Outcome, Verdict
 from tactician.pacing.pacer import Pacer
 from tactician.ports import Clock
 from tactician.power import Power, noise_of, power_of
+from tactician.reward import score
 from tactician.trial import Bench, TrialRunner
 from tactician.verification import Comparison, Decision
 
@@ -91,6 +92,8 @@ class Session:
         self._spent_before = 0.0
         self._first_baselines = 0
         self._failures_in_row = 0
+        self._crossings_in_row = 0
+        self.out_of_control = ""
         self._last = self.baseline
         self._system: Mapping[str, float] = {}
         self._closed = False
@@ -115,11 +118,15 @@ class Session:
         """Run the setup and measure the baseline.
 
         Raises:
-            BenchmarkError: no baseline run gave a number; PreflightError where its program is absent.
+            BenchmarkError: no baseline run gave a number; PreflightError where its program is absent, or a
+                health check fails already.
+            GuardrailError: the baseline made a service or the operator's way in unreachable.
             TacticianError: as :meth:`TrialRunner.run`.
         """
         self._began = self._clock()
         self._bench.benchmark.setup()
+        if self._bench.guard is not None:
+            self._bench.guard.prepare()
         failures = []
         resumed = bool(self.baselines)
         for _ in range(1 if resumed else self.experiment.baseline_runs):
@@ -191,6 +198,20 @@ class Session:
         values = [outcome.measurement.value for outcome in self.baselines if outcome.measurement is not None]
         return statistics.median(values[-_RECENT:]) if values else None
 
+    @property
+    def first_reward(self) -> float | None:
+        """The reward of the baseline itself, from its runs before the first trial."""
+        known = [
+            outcome.measurement
+            for outcome in self.baselines[: self._first_baselines]
+            if outcome.measurement is not None
+        ]
+        if not known:
+            return None
+        typical = statistics.median(measurement.value for measurement in known)
+        weights = self.experiment.reward
+        return statistics.fmean(score(measurement, typical, weights).reward for measurement in known)
+
     def trial(
         self,
         configuration: Configuration,
@@ -227,6 +248,7 @@ class Session:
         """Count an outcome, measured now or in an earlier process of the same run."""
         self.trials.append(outcome)
         self._failures_in_row = 0 if outcome.fine else self._failures_in_row + 1
+        self._crossings_in_row = self._crossings_in_row + 1 if outcome.by_guardrail else 0
         if outcome.fine:
             self._last = dict(outcome.configuration)
         if outcome.measurement is not None:
@@ -253,8 +275,26 @@ class Session:
         return max((outcome.score.reward for outcome in self.trials if outcome.score), default=float("-inf"))
 
     @property
-    def exhausted(self) -> str | None:
-        """Why no further trial may begin, None if one may."""
+    def broken(self) -> Literal["safety", "failures"] | None:
+        """Why the trials came to a bad end, None if they did not."""
+        reason = self.exhausted
+        return None if reason == "budget" else reason
+
+    @property
+    def why_unsafe(self) -> str:
+        """What stopped the run where a guardrail did; else nothing."""
+        if self.out_of_control:
+            return self.out_of_control
+        if self.exhausted != "safety":
+            return ""
+        count, last = self._crossings_in_row, self.trials[-1].reason
+        return f"trials in a row that crossed a guardrail: {count}; the last: {last}"
+
+    @property
+    def exhausted(self) -> Literal["safety", "failures", "budget"] | None:
+        """Why no further trial may begin, None if one may: ``safety``, ``failures`` or ``budget``."""
+        if self.out_of_control or self._crossings_in_row >= self.experiment.guardrails.in_a_row:
+            return "safety"
         if self._failures_in_row >= self.experiment.max_failures:
             return "failures"
         budget = self.experiment.budget
@@ -326,6 +366,11 @@ class Session:
         pace = self._pacer.pace(purpose, self.baselines, self.trials, whole=whole)
         outcome = self._runner.run(configuration, purpose, self.baseline_value, checked=checked, pace=pace)
         self.benchmark_seconds += outcome.seconds
+        crossing = self._runner.crossing if outcome.by_guardrail else None
+        if crossing is not None and crossing.control:
+            self.out_of_control = crossing.reason
+            if purpose != "trial":  # a trial is counted and shown first
+                raise GuardrailError(crossing.reason)
         for note in outcome.notes:
             if note not in self.notices:
                 self.notice(note)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from oppertune.core.values import Value
@@ -21,7 +23,9 @@ from tactician.plan import Plan, make_plan
 from tactician.ports import (
     Benchmark,
     BenchmarkRun,
+    Crossing,
     Emit,
+    Guard,
     Guardian,
     Host,
     Journal,
@@ -42,6 +46,7 @@ class Bench:
     Attributes:
         knobs: of the parameters that live on the host.
         rendered: the benchmark's command for a configuration, for display, and for a share of its duration.
+        guard: watches the host beside it, if anybody does.
     """
 
     host: Host
@@ -52,6 +57,7 @@ class Bench:
     guardian: Guardian
     interrupts: Interrupts
     rendered: Callable[..., str]
+    guard: Guard | None = None
 
 
 class TrialRunner:
@@ -71,6 +77,11 @@ class TrialRunner:
         self._emit = emit
         self._typical_s: float | None = None
         self.tool_absent = False
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """The guardrail that the last benchmark crossed."""
+        return None if self.bench.guard is None else self.bench.guard.crossing
 
     @property
     def typical_seconds(self) -> float | None:
@@ -121,6 +132,8 @@ class TrialRunner:
         seconds, metrics = 0.0, {}
         if pace.short_share is not None:
             short, system = self._measure(configuration, purpose, share=pace.short_share)
+            if self.crossing is not None:
+                return Outcome.crossed(configuration, self.crossing.reason, short.seconds)
             if short.value is None:
                 return Outcome.failed(configuration, short.problem, short.seconds, short.output_tail)
             if pace.looks is not None and baseline is not None:
@@ -140,7 +153,12 @@ class TrialRunner:
         if pace.stream is not None and baseline is not None:
             so_far = self.bench.monitor.so_far
             watcher = Watcher(pace.stream, lambda: stability(so_far()), pacing)
-        run, system = self._measure(configuration, purpose, watcher)
+        floor = pace.floor(watcher)
+        run, system = self._measure(configuration, purpose, watcher if floor is None else floor)
+        if self.crossing is not None:
+            return Outcome.crossed(configuration, self.crossing.reason, seconds + run.seconds)
+        if floor is not None and floor.reason and run.stopped:
+            return Outcome.failed(configuration, floor.reason, seconds + run.seconds, run.output_tail)
         if watcher is not None and watcher.look is not None and run.stopped and baseline is not None:
             look, known = watcher.look, watcher.reference
             return ended_while_running(configuration, run, system, look, known, pacing.error, baseline)
@@ -153,7 +171,8 @@ class TrialRunner:
             OSError: a place cannot be read.
         """
         bench = self.bench
-        current = {knob.place: bench.host.read(knob.place) for knob in bench.knobs}
+        places = dict.fromkeys(knob.place for knob in bench.knobs)
+        current = {place: bench.host.read(place) for place in places}
         return make_plan(bench.knobs, current, configuration, self._experiment.constraints)
 
     def _transaction(self) -> Transaction:
@@ -181,7 +200,11 @@ class TrialRunner:
         shown = bench.rendered(configuration) if share == 1.0 else bench.rendered(configuration, share)
         self._emit(BenchmarkStarted(self._run_id, purpose, shown, typical))
         bench.monitor.start()
-        with bench.interrupts.opened():
+        guard = bench.guard
+        watched: AbstractContextManager[None] = (
+            contextlib.nullcontext() if guard is None else guard.watching(purpose)
+        )
+        with watched, bench.interrupts.opened():
             if watch is None and share == 1.0:
                 run = bench.benchmark.run(configuration)
             else:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tactician.effects import effects_of
-from tactician.errors import Interrupted, Problem, RestoreError, TacticianError
+from tactician.errors import GuardrailError, Interrupted, Problem, RestoreError, TacticianError
 from tactician.events import Learned, RunFinished, RunStarted
 from tactician.experiment import Budget
 from tactician.outcomes import Configuration, Outcome, Verdict
@@ -91,6 +91,8 @@ class Tuner:
             except RestoreError as restore_error:
                 self._not_restored = list(restore_error.leftovers)
                 error = str(restore_error)
+            except GuardrailError as crossing:
+                stopped, error = "safety", str(crossing)
             except TacticianError as failure:
                 if not session.trials and not self._not_restored:
                     session.emit(RunFinished(session.run_id, self._result("error", str(failure))))
@@ -98,7 +100,7 @@ class Tuner:
                 error = str(failure)
             except Exception as failure:  # a learner's own; what was measured is kept and shown
                 error = f"{type(failure).__name__}: {failure}"
-            result = self._result(stopped, error)
+            result = self._result(stopped, error or session.why_unsafe)
             session.emit(RunFinished(session.run_id, result))
         return result
 
@@ -135,10 +137,10 @@ class Tuner:
             self._replay(replayed)
         ended = self._try_until_decided()
         self._effects = effects_of(session.experiment, session.baselines, session.trials)
-        if session.exhausted == "failures":
-            return "failures"
+        if (broken := session.broken) is not None:
+            return broken
         if ended is None or not ended.nothing:
-            self._candidate = choose_candidate(session.trials)
+            self._candidate = self._chosen()
         if self._candidate is not None:
             self._verify(self._candidate)
         return "budget" if ended is None or ended.spent else "decided"
@@ -146,7 +148,7 @@ class Tuner:
     def _try_until_decided(self) -> Ending | None:
         """Try until the budget is spent, or until more trials would not change the decision."""
         session = self._session
-        budget, finals = session.experiment.budget.trials, finals_of(session.experiment.budget)
+        budget, finals = session.experiment.budget.trials, self._finals()
         while session.exhausted is None:
             tried = len(session.trials)
             if budget is not None and tried >= budget - finals:
@@ -159,7 +161,7 @@ class Tuner:
                 return ending
             self._step()
         # Where the model sees nothing worth having, a verification would only cost time.
-        ending = self._ending() if session.exhausted != "failures" and self._gap() is None else None
+        ending = self._ending() if session.broken is None and self._gap() is None else None
         if ending is None or not ending.nothing:
             return None
         ending = ending._replace(spent=True)
@@ -170,7 +172,7 @@ class Tuner:
         """Why the search is over, after a look into the gaps that it left."""
         session = self._session
         budget = session.experiment.budget
-        last = math.inf if budget.trials is None else budget.trials - finals_of(budget)
+        last = math.inf if budget.trials is None else budget.trials - self._finals()
         ending = self._ending()
         for _ in range(PROBES):
             gap = self._gap()
@@ -202,9 +204,19 @@ class Tuner:
     def _step(self) -> None:
         session = self._session
         context = session.context() if self._observes else {}
-        prediction, request_id = self._search.predict(context)
+        prediction, request_id = self._propose(context)
         outcome = session.trial(prediction, request_id, context)
         self._reward(outcome, request_id)
+
+    def _propose(self, context: Mapping[str, float]) -> tuple[Configuration, str]:
+        """Ask for the next configuration; the baseline, if that is asked for first, is measured already."""
+        session = self._session
+        prediction, request_id = self._search.predict(context)
+        reward = session.first_reward
+        if not session.trials and prediction == session.baseline and reward is not None:
+            self._search.set_reward(reward, request_id=request_id, **self._told(1.0))
+            prediction, request_id = self._search.predict(context)
+        return prediction, request_id
 
     def _reward(self, outcome: Outcome, request_id: str) -> None:
         before = self._gradient_steps()
@@ -212,24 +224,54 @@ class Tuner:
         if outcome.reward is None:
             self._search.set_reward(reward, request_id=request_id, reward_data={"failed": True})
         elif outcome.estimate is None:
-            self._search.set_reward(reward, request_id=request_id)
+            performance = None if outcome.score is None else outcome.score.performance
+            self._search.set_reward(reward, request_id=request_id, **self._told(performance))
         else:
             known = {"aborted": True, "bound": outcome.estimate.bound, "seconds": outcome.estimate.seconds}
+            known["performance"] = outcome.estimate.score.performance
             self._search.set_reward(reward, request_id=request_id, reward_data=known)
         after = self._gradient_steps()
         if after is not None and after != before:
             self._session.emit(Learned(self._session.run_id, after))
 
+    def _told(self, performance: float | None) -> dict[str, Any]:
+        """What a search that keeps to a floor is told beside the reward, since the floor is the metric's."""
+        if performance is None or self._session.experiment.max_regression is None:
+            return {}
+        return {"reward_data": {"performance": performance}}
+
     def _replay(self, replayed: Replayed) -> None:
         """Let the learner relive a trial: same seed, same contexts, same rewards, hence same state."""
-        self._session.take(replayed.outcome)
         if replayed.request_id:
-            _, request_id = self._search.predict(dict(replayed.context))
+            _, request_id = self._propose(dict(replayed.context))
             self._reward(replayed.outcome, request_id)
+        self._session.take(replayed.outcome)
+
+    def _finals(self) -> int:
+        """How many trials are kept back; none where the search itself tells its best few apart."""
+        return 0 if self._races else finals_of(self._session.experiment.budget)
+
+    @property
+    def _races(self) -> bool:
+        return bool(getattr(self._search, "races", False))
+
+    def _chosen(self) -> Configuration | None:
+        """The configuration to verify: by the model's posterior where there is a model, else by means."""
+        trials = self._session.trials
+        chosen = choose_candidate(trials)
+        if self._races:
+            recommended: Configuration = self._search.recommend()
+            mine = [each for each in trials if each.configuration == recommended]
+            chosen = (
+                recommended if recommended == self._session.baseline else choose_candidate(mine) or chosen
+            )
+        return None if chosen == self._session.baseline else chosen
 
     def _remeasure_finalists(self) -> None:
         """Measure the best few again: of many noisy runs the best one was mostly lucky."""
         session = self._session
+        if self._races:
+            return
         for configuration in _best(session.trials, _FINALISTS):
             if session.exhausted is None:
                 session.trial(configuration, whole=True)

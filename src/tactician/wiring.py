@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
@@ -28,15 +28,19 @@ from tactician.events import Event
 from tactician.experiment import Experiment
 from tactician.options import Options
 from tactician.power import cannot_prove
-from tactician.search_arguments import TELL_CONTEXTS_APART, duration_hint, search_arguments
+from tactician.search_arguments import TELL_CONTEXTS_APART, duration_hint, keeps_to_a_floor, search_arguments
 from tactician.session import Session
 from tactician.storage.history import History, new_run_id
 from tactician.storage.records import RunRecord
 from tactician.system import facts, namespace
-from tactician.system.files import RealHost
+from tactician.system.applications import awaiting, settle
+from tactician.system.benchmark_user import explain, find_user
+from tactician.system.files import RealHost, real_path
+from tactician.system.helper_host import find_help
 from tactician.system.home import Home
 from tactician.system.hostlock import HostLock
-from tactician.system.preflight import Preflight, inspect
+from tactician.system.ownership import survey
+from tactician.system.preflight import Preflight, inspect, place_exists
 from tactician.system.sysctl import is_per_namespace
 from tactician.trial import Bench
 from tactician.tuner import Replayed, Tuner
@@ -63,7 +67,14 @@ def check(experiment: Experiment, options: Options) -> None:
     Raises:
         RefusedError, ConfigurationError: with every reason.
     """
-    refused = safety.refusals(experiment, options.allow_durability)
+    refused = safety.refusals(
+        experiment,
+        options.allow_durability,
+        options.allow_uncatalogued,
+        facts=facts.numbers(),
+        real_path=lambda path: real_path(path, options.root),
+        exists=lambda key: place_exists(key, RealHost(options.root), experiment.network_namespace),
+    )
     if refused:
         raise RefusedError(refused)
     if hopeless := cannot_prove(experiment.target_improvement, experiment.verification.rounds):
@@ -72,18 +83,24 @@ def check(experiment: Experiment, options: Options) -> None:
         get_algorithm_class(experiment.algorithm)
     except OppertuneError as error:
         raise ConfigurationError([Problem("algorithm", str(error).strip("'\""))]) from error
+    if experiment.max_regression is not None and not keeps_to_a_floor(experiment.algorithm):
+        message = f"{experiment.algorithm} cannot keep to it; search with auto or bayesian_optimization"
+        raise RefusedError([Problem("max_regression", message)])
 
 
 def recover(home: Home) -> list[Recovery]:
-    """Restore what runs that died left behind.
+    """Restore what runs that died left behind, and take back what was applied and not confirmed in time.
 
     Raises:
         RestoreError: some of it cannot be restored; no new run may begin on such a host.
+        RefusedError: an application awaits its confirmation; its values would be taken for originals.
     """
-    recoveries = recover_folder(home.journals)
+    recoveries = recover_folder(home.journals) + settle(home)
     leftovers = [leftover for recovery in recoveries for leftover in recovery.leftovers]
     if leftovers:
         raise RestoreError([Problem(leftover.path, str(leftover)) for leftover in leftovers])
+    if waiting := awaiting(home):
+        raise RefusedError(waiting)
     return recoveries
 
 
@@ -123,20 +140,26 @@ def wire(
     home = home or Home.find()
     check(experiment, options)
     with contextlib.ExitStack() as stack:
+        helped = None if options.dry_run else find_help(experiment)
+        if helped is not None:
+            stack.callback(helped.connection.close)
         netns = namespace.path_of(experiment.network_namespace)
-        locks = _locks(experiment, netns)
+        # The helper takes them for us: it must know that nobody else is at work.
+        locks = _locks(experiment, netns) if helped is None else []
         recovered: list[Recovery] = []
         if not options.dry_run:
             for lock in locks:
                 lock.acquire()
                 stack.callback(lock.release)
             recovered = recover(home)
-        host = RealHost(options.root)
+        host = RealHost(options.root) if helped is None else helped.host
+        run_id = resume.id if resume else new_run_id()
+        if helped is not None:
+            helped.begin(run_id)
         seen = _inspected(experiment, options, host, netns)
         ready = dataclasses.replace(seen.experiment, random_seed=_seed(experiment, resume))
-        run_id = resume.id if resume else new_run_id()
         history = History(home.history)
-        bench, release = real_bench(ready, seen, options, host, home, locks, run_id, netns)
+        bench, release = real_bench(ready, seen, options, host, home, locks, run_id, netns, helped)
         stack.pop_all()
     session = _session(ready, seen, bench, release, run_id, history, observers)
     try:
@@ -146,6 +169,9 @@ def wire(
         session.close()
         raise
     _tell(session, seen, recovered)
+    if not options.dry_run:
+        for owner in survey(seen.experiment, options.root):
+            session.notice(owner.notice, warning=True)
     return Wired(session, tuner, run_id)
 
 
@@ -187,8 +213,20 @@ def _enter_in_history(history: History, session: Session, options: Options, resu
     )
 
 
-def open_environment(config: str | Path, *, dry_run: bool = False, observers: Observers = ()) -> TuningEnv:
+def open_environment(
+    config: str | Path,
+    *,
+    dry_run: bool = False,
+    observers: Observers = (),
+    allow_uncatalogued: Collection[str] = (),
+) -> TuningEnv:
     """Open a configuration as a Gymnasium environment; use it as a context manager.
+
+    Args:
+        config: JSON or YAML.
+        dry_run: simulate host and benchmark.
+        observers: are told everything, beside the history.
+        allow_uncatalogued: places that may be tuned although no catalogue knows them.
 
     Raises:
         TacticianError: as :func:`wire` and :meth:`Session.start`.
@@ -197,7 +235,7 @@ def open_environment(config: str | Path, *, dry_run: bool = False, observers: Ob
     if experiment.throw_away and not namespace.inside_throw_away() and not dry_run:
         message = "an environment runs in your own process; start that in a namespace: unshare -rn python ..."
         raise PreflightError([Problem("network_namespace", message)])
-    wired = wire(experiment, Options(dry_run=dry_run), observers)
+    wired = wire(experiment, Options(dry_run=dry_run, allow_uncatalogued=allow_uncatalogued), observers)
     return TuningEnv(wired.session)
 
 
@@ -266,6 +304,9 @@ def _undo_sentence(experiment: Experiment, options: Options, seen: Preflight) ->
 
 
 def _tell(session: Session, seen: Preflight, recovered: Sequence[Recovery]) -> None:
+    wanted = session.experiment.workload.user
+    if runs_as := explain(find_user(wanted), wanted):
+        session.notice(runs_as)
     for recovery in recovered:
         what = recovery.note or f"{len(recovery.changed)} values were put back"
         session.notice(f"run {recovery.run_id} had died: {what}", warning=True)

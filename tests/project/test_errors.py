@@ -28,7 +28,13 @@ def errors_of(path):
     ]
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__main__"], ids=name_of)
+# The way back imports nothing of the project, so its few errors cannot have the base; they stay inside.
+OUTSIDE_UNDO = [
+    path for path in MODULES if path.stem != "__main__" and not name_of(path).startswith("tactician.undo.")
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE_UNDO, ids=name_of)
 def test_an_error_has_the_base_of_its_package(path):
     bases = BASES[name_of(path).partition(".")[0]]
     strays = [cls.__name__ for cls in errors_of(path) if cls not in EXEMPT and not issubclass(cls, bases)]

@@ -38,6 +38,6 @@ def test_exceptions_are_few_and_only_where_the_design_names_them():
     assert ignored == {
         "tactician.system.command -> subprocess",
         "tactician.system.guarding -> subprocess",
-        "tactician.undo.recover -> subprocess",
+        "tactician.undo.commands -> subprocess",
         "tactician.environment -> gymnasium",
     }

@@ -13,7 +13,13 @@ CLASSES = [
     cls for _, cls in inspect.getmembers(errors, inspect.isclass)
     if issubclass(cls, TacticianError) and cls.__module__ == errors.__name__
 ]  # fmt: skip
-STATUSES = {OperatorError: 2, HostError: 1, errors.RestoreError: 4, errors.MisuseError: 1}
+STATUSES = {
+    OperatorError: 2,
+    HostError: 1,
+    errors.RestoreError: 4,
+    errors.GuardrailError: 3,
+    errors.MisuseError: 1,
+}
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

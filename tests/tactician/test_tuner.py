@@ -308,3 +308,54 @@ def test_the_noise_free_winner_is_found_on_a_simulated_surface():
     fixture = run(Listed(grid), benchmark=SimulatedBenchmark(surface, random_seed=1))
     assert fixture.result["candidate"] == grid[3]
     assert fixture.result["significant"]
+
+
+class Racing(Listed):
+    """A search that tells its best few apart by itself."""
+
+    races = True
+
+    def __init__(self, configurations, recommended):
+        super().__init__(configurations)
+        self.recommended = recommended
+
+    def recommend(self):
+        return dict(self.recommended)
+
+
+def test_a_search_that_races_has_the_whole_budget_and_the_last_word():
+    fixture = Fixture(
+        benchmark=Scripted(lambda configuration, run: 150.0), experiment=make_experiment(budget=Budget(14))
+    )
+    search = Racing([ELSEWHERE, THERE], recommended=THERE)
+    result = tuner_of(fixture, search).run()
+    assert len(search.rewards) == result["trials"] == 14
+    fixture = Fixture(
+        benchmark=Scripted(
+            lambda configuration, run: 220.0 if configuration == ELSEWHERE else better(configuration, run)
+        ),
+        experiment=make_experiment(budget=Budget(14)),
+    )
+    result = tuner_of(fixture, Racing([ELSEWHERE, THERE], recommended=THERE)).run()
+    assert result["candidate"] == THERE
+
+
+def test_a_search_that_recommends_the_baseline_has_found_nothing():
+    fixture = Fixture(benchmark=Scripted(better), experiment=make_experiment(budget=Budget(14)))
+    fixture_start = dict(fixture.session.baseline)
+    result = tuner_of(fixture, Racing([ELSEWHERE, THERE], recommended=fixture_start)).run()
+    assert result["candidate"] is None
+    assert not result["significant"]
+
+
+def test_the_baseline_is_not_measured_again_as_the_first_trial():
+    fixture = Fixture(benchmark=Scripted(better))
+    start = dict(fixture.session.baseline)
+    search = Listed([start, THERE])
+    result = tuner_of(fixture, search).run()
+    tried = [dict(event.outcome.configuration) for event in fixture.of(TrialFinished)]
+    assert tried[0] == THERE
+    assert len(tried) == result["trials"] == 5
+    told = [reward for _, reward in search.rewards]
+    assert told[0] == pytest.approx(1.0, abs=0.02)
+    assert len(told) == 6

@@ -14,12 +14,12 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def host_commands(experiment: Experiment, configuration: Mapping[str, Any]) -> list[str]:
-    """One command for each parameter of the host, in declaration order."""
+    """One command for each parameter of the kernel, in declaration order; services have no such words."""
     prefix = _entering(experiment)
     return [
         _host_command(tuned, configuration[tuned.name], prefix)
         for tuned in experiment.parameters
-        if tuned.on_host and tuned.name in configuration
+        if tuned.on_host and tuned.kind != "service" and tuned.name in configuration
     ]
 
 

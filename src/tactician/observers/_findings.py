@@ -27,6 +27,15 @@ def power_lines(event: PowerAssessed, started: RunStarted | None) -> list[Line]:
     return lines
 
 
+def regression_line(result: Mapping[str, Any]) -> str:
+    """How many trials lost more than was to be lost; empty where nothing was said of it."""
+    found = result.get("regressions")
+    if not found:
+        return ""
+    share = f"{100.0 * found['share']:.3g} %"
+    return f"Lost more than {found['max_regression']:g} %: {counted(found['trials'], 'trial')} ({share})"
+
+
 def effect_lines(result: Mapping[str, Any]) -> list[Line]:
     """A line for every parameter without a measurable effect, and for those of which nothing is known."""
     effects: Mapping[str, Mapping[str, Any]] = result.get("effects") or {}
@@ -52,6 +61,8 @@ def finding_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Noise", f"{power['noise']:.2g} % a run; {provable}"
     if result.get("decision"):
         yield "Decided", str(result["decision"])
+    if regression := regression_line(result):
+        yield "Regressions", regression
     for name, found in (result.get("effects") or {}).items():
         share = f"{100.0 * found['low']:.0f} to {100.0 * found['high']:.0f} % of the variation"
         said = {"inert": "none measurable", "matters": "matters"}.get(found["verdict"], "unknown")

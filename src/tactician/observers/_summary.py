@@ -9,7 +9,7 @@ from typing import Any
 from tactician.events import RunStarted
 from tactician.experiment import Experiment
 from tactician.observers._commands import benchmark_command, host_commands
-from tactician.observers._findings import effect_lines
+from tactician.observers._findings import effect_lines, regression_line
 from tactician.observers._opening import RULE
 from tactician.observers._text import Line, claim, number, setting, settings
 
@@ -87,8 +87,12 @@ def _figures(result: _Result, started: RunStarted | None) -> list[Line]:
         longest = max(1, started.experiment.training.max_steps_per_episode)
         lines.append(Line(f"Total Episodes: {math.ceil(trials / longest)}"))
     aborted = int(result.get("aborted_trials", 0))
+    crossed = int(result.get("guardrail_trials", 0))
     parts = ([f"{failed} failed"] if failed else []) + ([f"{aborted} ended early"] if aborted else [])
+    parts += [f"{crossed} crossed a guardrail"] if crossed else []
     lines.append(Line(f"Total Trials: {trials}" + (f" ({', '.join(parts)})" if parts else "")))
+    if lost := regression_line(result):
+        lines.append(Line(lost))
     if result.get("gradient_steps") is not None:
         lines.append(Line(f"Gradient Steps: {result['gradient_steps']}"))
     baseline = result.get("baseline") or {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from tactician.outcomes import Configuration
 from tactician.pacing.series import Series
-from tactician.ports import BenchmarkRun, Place, Watch
+from tactician.ports import BenchmarkRun, Place, Undo, Watch
 from tactician.simulated.intervals import Intervals
 from tactician.simulated.surfaces import Surface
 
@@ -39,6 +39,9 @@ class SimulatedHost:
     def family(self, place: Place) -> Mapping[Place, str]:
         """Nothing changes on the side here."""
         return {}
+
+    def undo(self, place: Place, text: str) -> Undo | None:
+        """Leave it to the transaction, also for a service: here it is a text like the others."""
 
 
 class SimulatedBenchmark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections.abc import Callable, Mapping
 
 from oppertune.core.values import Value
 from tactician.errors import BenchmarkError, TacticianError
@@ -13,7 +14,8 @@ from tactician.outcomes import Configuration
 from tactician.pacing.series import Series
 from tactician.ports import BenchmarkRun, Journal, Watch
 from tactician.system import command
-from tactician.system.parsers import MetricNotFoundError, find_metric, parse_output
+from tactician.system.benchmark_user import User
+from tactician.system.parsers import MetricNotFoundError, ParsedOutput, find_metric, parse_output
 from tactician.system.parsers.progress import ProgressReader
 
 # Not ${name}: that is a variable of the shell.
@@ -32,13 +34,26 @@ class CommandBenchmark:
         journal: told of every process group, so that it can be ended without us.
         marker: value of the variable that all benchmark processes carry.
         netns: network namespace to run in; empty for ours.
+        user: who runs it; None for ourselves.
+        halt: asked all the time while it runs; True ends it.
     """
 
-    def __init__(self, experiment: Experiment, journal: Journal, marker: str, netns: str = "") -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        journal: Journal,
+        marker: str,
+        netns: str = "",
+        user: User | None = None,
+        halt: Callable[[], bool] | None = None,
+    ) -> None:
         self._experiment = experiment
         self._journal = journal
         self._marker = marker
         self._netns = netns
+        self._halt = halt
+        self._prefix = user.prefix if user else ()
+        self._environment = {**(user.environment if user else {}), **experiment.workload.environment}
 
     def run(
         self, configuration: Configuration, watch: Watch | None = None, share: float = 1.0
@@ -51,11 +66,13 @@ class CommandBenchmark:
                 render(self._experiment, configuration, share),
                 timeout_s=workload.timeout_s,
                 marker=self._marker,
-                environment={**workload.environment, **_variables(self._experiment, configuration)},
+                environment={**self._environment, **_variables(self._experiment, configuration)},
                 netns=self._netns,
+                prefix=self._prefix,
                 on_started=lambda pid: self._journal.process_started(pid, self._marker),
                 on_ended=self._journal.process_ended,
                 on_line=progress.take,
+                until=self._halt,
             )
         except OSError as error:
             if isinstance(error, TacticianError):
@@ -79,9 +96,12 @@ class CommandBenchmark:
             self._run_beside(line)
 
     def _run_beside(self, line: str) -> command.Result:
-        workload = self._experiment.workload
         return command.run_detached(
-            line, timeout_s=_SETUP_SECONDS, environment=workload.environment, netns=self._netns
+            line,
+            timeout_s=_SETUP_SECONDS,
+            environment=self._environment,
+            netns=self._netns,
+            prefix=self._prefix,
         )
 
     def _judge(self, result: command.Result, series: Series) -> BenchmarkRun:
@@ -110,6 +130,8 @@ class CommandBenchmark:
             return _void(result.seconds, f"{found.name} is {found.value}, which is no measurement", tail)
         goal = self._experiment.metric.goal or found.direction or "maximize"
         metrics = {metric.name: metric.value for metric in output.metrics if math.isfinite(metric.value)}
+        if beyond := _beyond(self._experiment.limits, output):
+            return _void(result.seconds, beyond, tail)
         kept = series.kept(cut=self._experiment.pacing.cut_warmup)
         return BenchmarkRun(
             found.value * kept.factor,
@@ -183,6 +205,17 @@ def _plain(value: Value) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
+
+
+def _beyond(limits: Mapping[str, float], output: ParsedOutput) -> str:
+    """Say which limit a run broke, or could not be held against; empty where it kept them all."""
+    values = {name: each.value for each in output.metrics for name in (each.name, *each.aliases)}
+    for name, most in limits.items():
+        if name not in values:
+            return f"the output holds no {name}, so its limit of {most:g} cannot be checked"
+        if not values[name] <= most:
+            return f"{name} is {values[name]:g}, above its limit of {most:g}"
+    return ""
 
 
 def _void(seconds: float, problem: str, tail: str) -> BenchmarkRun:

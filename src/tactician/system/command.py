@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from tactician.undo import processes
 
@@ -58,9 +58,11 @@ def run(
     marker: str,
     environment: Mapping[str, str] | None = None,
     netns: str = "",
+    prefix: Sequence[str] = (),
     on_started: Callable[[int], None] | None = None,
     on_ended: Callable[[int], None] | None = None,
     on_line: ReadLine | None = None,
+    until: Callable[[], bool] | None = None,
 ) -> Result:
     """Run a shell command to its end, and leave nothing of it behind.
 
@@ -70,16 +72,18 @@ def run(
         marker: value of the variable that all its processes carry.
         environment: added to the minimal environment.
         netns: network namespace to run in; needs nsenter(1).
+        prefix: argv before the shell, such as one that makes it another user's.
         on_started: told the pid before the command begins; if it raises, nothing was run.
         on_ended: told the pid when the group is gone.
         on_line: given every line of both streams as it comes; it may end the command.
+        until: asked all the time; True ends the command.
 
     Raises:
         OSError: no process could be started.
         Interrupted: a signal arrived; the group is ended first.
     """
     began = time.monotonic()
-    process = _spawn(command, {**(environment or {}), processes.MARKER: marker}, netns)
+    process = _spawn(command, {**(environment or {}), processes.MARKER: marker}, netns, prefix)
     found = processes.status(process.pid)
     start = found.start if found else 0
     swept = False
@@ -91,10 +95,10 @@ def run(
         _open_gate(process.stdin)
         listener = None if on_line is None else _Listener(on_line, began)
         stdout, stderr = _Stream(process.stdout, listener), _Stream(process.stderr, listener)
-        cut_short = _drain(process, (stdout, stderr), began + timeout_s, listener)
-        stopped = listener is not None and listener.enough
-        timed_out = cut_short and not stopped
-        seconds = time.monotonic() - began
+        enough = _either(listener, until)
+        cut_short = _drain(process, (stdout, stderr), began + timeout_s, enough)
+        stopped = cut_short and enough()
+        timed_out, seconds = cut_short and not stopped, time.monotonic() - began
         stayed = processes.end(process.pid, start, marker, patience_s=1.0 if cut_short else 0.0)
         swept = True
         _drain(process, (stdout, stderr), time.monotonic() + _QUIET_S)
@@ -105,14 +109,16 @@ def run(
         _close(process)
     if on_ended is not None:
         on_ended(process.pid)
-    stayed = 0 if cut_short else stayed
-    return Result(status, stdout.text(), stderr.text(), seconds, timed_out, stayed, stopped)
+    left = 0 if cut_short else stayed
+    return Result(status, stdout.text(), stderr.text(), seconds, timed_out, left, stopped)
 
 
-def _spawn(command: str, environment: Mapping[str, str], netns: str) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: str, environment: Mapping[str, str], netns: str, prefix: Sequence[str]
+) -> subprocess.Popen[bytes]:
     """Start the shell, in a group of its own and behind the gate."""
     return subprocess.Popen(
-        [*_entering(netns), "/bin/sh", "-c", _GATE, "tactician", command],
+        [*_entering(netns), *prefix, "/bin/sh", "-c", _GATE, "tactician", command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -122,14 +128,19 @@ def _spawn(command: str, environment: Mapping[str, str], netns: str) -> subproce
 
 
 def run_detached(
-    command: str, *, timeout_s: float, environment: Mapping[str, str] | None = None, netns: str = ""
+    command: str,
+    *,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    netns: str = "",
+    prefix: Sequence[str] = (),
 ) -> Result:
     """Run a setup or teardown command, whose children may stay: that is what a setup is for."""
     began = time.monotonic()
     # A file and not a pipe: a server that the setup started would hold a pipe open for ever.
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [*_entering(netns), "/bin/sh", "-c", command],
+            [*_entering(netns), *prefix, "/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -238,11 +249,11 @@ def _drain(
     process: subprocess.Popen[bytes],
     streams: tuple[_Stream, ...],
     deadline: float,
-    listener: _Listener | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Read until the command has ended and its pipes are closed or quiet.
 
-    True where it is to be cut short: at the deadline, or when the listener has enough.
+    True where it is to be cut short: at the deadline, or when enough was seen.
     """
     with selectors.DefaultSelector() as selector:
         for stream in streams:
@@ -251,7 +262,7 @@ def _drain(
         quiet_since: float | None = None
         while selector.get_map() or process.poll() is None:
             now = time.monotonic()
-            if now >= deadline or (listener is not None and listener.enough):
+            if now >= deadline or enough():
                 return True
             if process.poll() is not None:
                 # A child that stayed holds the pipes open; the command itself has said all it had to say.
@@ -263,6 +274,11 @@ def _drain(
                 if not key.data.open:
                     selector.unregister(key.fileobj)
     return False
+
+
+def _either(listener: _Listener | None, until: Callable[[], bool] | None) -> Callable[[], bool]:
+    """Whether the reader of the lines has seen enough, or whoever may end the command says so."""
+    return lambda: (listener is not None and listener.enough) or (until is not None and until())
 
 
 def _open_gate(stdin: IO[bytes]) -> None:
@@ -300,3 +316,85 @@ def run_in_foreground(argv: list[str], environment: Mapping[str, str]) -> tuple[
             process.terminate()
             continue
         return process.returncode, output.decode(errors="replace")
+
+
+class Background:
+    """One of our own commands that goes on while the caller does something else.
+
+    Args:
+        argv: what to run, in a session of its own.
+        environment: all of it.
+        stdout, stderr: files that are made anew.
+
+    Raises:
+        OSError: it could not be started.
+    """
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+        with stdout.open("xb") as out, stderr.open("xb") as said:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=said,
+                env=dict(environment),
+                start_new_session=True,
+            )
+
+    def status(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        """Ask it to end; a run restores the host first."""
+        self._process.terminate()
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for its end; None where it still runs after so many seconds."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+_NOBODY = 65534
+
+
+def ask(program: str, argv: Sequence[str], *, timeout_s: float) -> str:
+    """Return what a program says of itself on both streams, empty where it says nothing in time.
+
+    No shell, no environment of ours, no input; started by root it runs as nobody. It and whatever it
+    started are ended when it is over.
+
+    Args:
+        program: absolute path of what is run.
+        argv: under which name, and with which arguments; some programs are several by their name.
+        timeout_s: after so many seconds it is ended.
+    """
+    began = time.monotonic()
+    identity: dict[str, Any] = (
+        {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    )
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            executable=program,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            cwd="/",
+            start_new_session=True,
+            **identity,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+    found = processes.status(process.pid)
+    assert process.stdout is not None
+    said = _Stream(process.stdout)
+    try:
+        late = _drain(process, (said,), began + timeout_s)
+    finally:
+        processes.end(process.pid, found.start if found else 0, "")
+        _close(process)
+    return "" if late else said.text()

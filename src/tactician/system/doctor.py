@@ -8,11 +8,16 @@ import shutil
 import sys
 from typing import NamedTuple
 
+from tactician.errors import OperatorError
 from tactician.ports import Place
 from tactician.system import facts, namespace
+from tactician.system.applications import command, until
 from tactician.system.files import RealHost
+from tactician.system.helper_client import VARIABLE, find_helper
 from tactician.system.home import Home, is_real_root, recorded_homes
 from tactician.system.hostlock import HostLock
+from tactician.system.ownership import confinement, daemons
+from tactician.undo.applied import look_at_all
 from tactician.undo.recover import leftover_journals
 
 _TOOLS = {
@@ -52,12 +57,15 @@ def examine(home: Home) -> list[Finding]:
         Finding("python", sys.version_info >= (3, 11), platform.python_version()),
         Finding("machine", None, f"{os.cpu_count()} cores, {facts.memory_bytes() / 2**30:.1f} GiB"),
         _rights(),
+        _helper(),
         _namespaces(),
         _lockdown(),
         _pressure(),
         _state(home),
         _lock(),
         _leftovers(home),
+        *_applied(home),
+        *_owners(),
         *_tools(),
     ]
 
@@ -73,6 +81,18 @@ def _rights() -> Finding:
     if not denied:
         return Finding("kernel parameters", True, "can be written")
     return Finding("kernel parameters", False, "; ".join(denied), "sudo tactician tune ...")
+
+
+def _helper() -> Finding:
+    try:
+        path = find_helper()
+    except OperatorError as error:
+        return Finding("root helper", False, str(error), f"unset {VARIABLE}")
+    if path:
+        return Finding("root helper", True, f"{path}; catalogued values can be tuned without root")
+    if is_real_root():
+        return Finding("root helper", None, "not needed by root")
+    return Finding("root helper", None, "absent", "tactician units --install /etc/systemd/system")
 
 
 def _namespaces() -> Finding:
@@ -127,6 +147,46 @@ def _leftovers(home: Home) -> Finding:
     if not left:
         return Finding("leftovers", True, "none")
     return Finding("leftovers", False, f"journals of {', '.join(left)}", "tactician recover")
+
+
+def _applied(home: Home) -> list[Finding]:
+    """Say what is applied, and of what is overdue or waiting, what to do."""
+    found = []
+    for place in look_at_all(home.applied):
+        keep, back = command(home, "confirm", place.run_id), command(home, "revert", place.run_id)
+        if place.phase == "unconfirmed":
+            held = f"held by pid {place.guardian}" if place.guardian else "its guardian is gone"
+            detail = f"run {place.run_id} awaits its confirmation {until(place)}, {held}"
+            found.append(Finding("applied", False, detail, f"{keep}, or {back}"))
+        elif place.phase in ("half", "expired"):
+            what = "was cut short" if place.phase == "half" else "was not confirmed in time"
+            found.append(Finding("applied", False, f"run {place.run_id} {what}", "tactician recover"))
+        else:
+            found.append(Finding("applied", None, f"run {place.run_id}", back))
+    return found
+
+
+def _owners() -> list[Finding]:
+    """Name the daemons that may set what a run tunes, and what hides values from us."""
+    found = [
+        Finding(seen.daemon.name, None, f"{daemons.describe(seen)}; it sets values {seen.daemon.manner}",
+                daemons.stop_command(seen))
+        for seen in daemons.running()
+    ]  # fmt: skip
+    if where := confinement.container():
+        found.append(
+            Finding("container", None, f"{where}: the values of the host are not all to be seen here")
+        )
+    found += [
+        Finding("read-only", False, f"{mount} is mounted read-only")
+        for mount in confinement.read_only_mounts()
+    ]
+    if not confinement.first_network():
+        found.append(Finding("network", None, "a network namespace of its own: net.* is not the host's"))
+    if groups := confinement.own_swappiness():
+        detail = f"{len(groups)} memory groups keep their own swappiness, such as {groups[0]}"
+        found.append(Finding("control groups", None, detail))
+    return found
 
 
 def _tools() -> list[Finding]:

@@ -26,6 +26,38 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def numbers() -> dict[str, float]:
+    """Return what formulas of the catalogue may name, for this machine.
+
+    ``link_mbit`` is the fastest link that says its speed, 1000 where none does.
+    """
+    return {
+        "memory_bytes": memory_bytes(),
+        "cores": os.cpu_count() or 1,
+        "page_bytes": os.sysconf("SC_PAGE_SIZE"),
+        "swap_bytes": _swap_bytes(),
+        "link_mbit": max(_link_speeds(), default=1000),
+    }
+
+
+def _swap_bytes() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("SwapTotal:")), 0)
+
+
+def _link_speeds() -> list[int]:
+    speeds = []
+    for path in Path("/sys/class/net").glob("*/speed"):
+        try:
+            speeds.append(int(path.read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue  # EINVAL: a link that is down, or has no speed
+    return [speed for speed in speeds if speed > 0]
+
+
 def lockdown() -> str:
     """Return the kernel's lockdown mode: none, integrity, confidentiality, or empty if unknown."""
     try:

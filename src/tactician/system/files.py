@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tactician import catalogue
-from tactician.ports import Place
+from tactician.ports import Place, Undo
 from tactician.undo import files
 
 _LONGEST = 4096
@@ -44,6 +44,9 @@ class RealHost:
         except OSError:
             return []
 
+    def undo(self, place: Place, text: str) -> Undo | None:
+        """Leave it to the transaction: a file of the kernel is restored by writing what it showed."""
+
     def family(self, place: Place) -> Mapping[Place, str]:
         """Read the readable, stable files in the same folder."""
         shown: dict[Place, str] = {}
@@ -60,6 +63,18 @@ class RealHost:
                 if not catalogue.is_unstable(named) and (text := _peek(path)) is not None:
                     shown[Place(named, place.netns)] = text
         return shown
+
+
+def real_path(path: str, root: str = "") -> str:
+    """Follow the symbolic links of a path of the host; a path that does not exist is only made plain.
+
+    Args:
+        path: absolute.
+        root: put before it; the answer is without it.
+    """
+    base = os.path.realpath(root) if root else ""
+    found = os.path.realpath(base + path)
+    return found.removeprefix(base) if found.startswith(base + "/") else found
 
 
 def _peek(path: str) -> str | None:

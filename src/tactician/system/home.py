@@ -46,21 +46,25 @@ class Home:
         """The history's database."""
         return self.path / "history.sqlite"
 
-    def register(self) -> None:
-        """As root, note this home where ``recover`` looks, unless it is the one it looks at anyway."""
+    def register(self, name: str = "") -> None:
+        """As root, note this home where ``recover`` looks, unless it is the one it looks at anyway.
+
+        Args:
+            name: of the note; our pid where it is only about us.
+        """
         if not is_real_root() or self.path == SYSTEM_HOME:
             return
         # Only a convenience for whoever recovers without knowing the home; a host without it still can.
         with contextlib.suppress(OSError):
             folder = SYSTEM_HOME / "homes"
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (folder / f"{os.getpid()}").write_text(str(self.path), encoding="utf-8")
+            (folder / (name or f"{os.getpid()}")).write_text(str(self.path), encoding="utf-8")
 
-    def unregister(self) -> None:
+    def unregister(self, name: str = "") -> None:
         """Forget the note of :meth:`register`."""
         if is_real_root() and self.path != SYSTEM_HOME:
             with contextlib.suppress(OSError):
-                (SYSTEM_HOME / "homes" / f"{os.getpid()}").unlink(missing_ok=True)
+                (SYSTEM_HOME / "homes" / (name or f"{os.getpid()}")).unlink(missing_ok=True)
 
 
 def recorded_homes() -> list[tuple[Home, Path]]:

@@ -68,8 +68,21 @@ def entering_environment(*, tied: bool = False) -> dict[str, str]:
 def settle() -> None:
     """Make a new namespace usable: bring up its loopback, and follow our parent if we are tied to it."""
     raise_loopback()
-    if os.environ.get(_TIED) == "1":
+    follow_parent()
+
+
+def follow_parent() -> None:
+    """End, restored, when the process that started us dies, if it asked for that."""
+    tied = os.environ.get(_TIED, "")
+    if tied:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if tied != "1" and os.getppid() != int(tied):  # it died before we could ask to be told
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def tied_environment() -> dict[str, str]:
+    """Return the environment for a run of our own that ends when the thread that starts it does."""
+    return {**os.environ, VARIABLE: str(Home.find().path), _TIED: str(os.getpid())}
 
 
 def raise_loopback() -> None:
@@ -93,11 +106,16 @@ def path_of(namespace: str | None) -> str:
     if not path.exists():
         message = f"there is no network namespace {path}; ip netns list shows those with a name"
         raise PreflightError([Problem("network_namespace", message)])
+    if os.geteuid() != 0 and f"net:[{path.stat().st_ino}]" == files.namespace_identity():
+        return ""  # we are in it, and need no right to enter
     try:
         with files.entered(str(path)):
             pass
     except OSError as error:
-        message = f"{path} cannot be entered: {error.strerror}; it takes root, and a namespace"
+        message = (
+            f"{path} cannot be entered: {error.strerror}; it takes root, and a namespace. Root can start you "
+            f"in it: sudo ip netns exec {path.name} sudo -u $USER tactician tune ..."
+        )
         raise PreflightError([Problem("network_namespace", message)]) from error
     return str(path)
 

@@ -12,18 +12,21 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from oppertune.core.values import Categorical, Value
 from tactician import catalogue
-from tactician.errors import Problem
+from tactician.errors import PreflightError, Problem
 from tactician.experiment import Experiment, TunedParameter, with_value
-from tactician.ports import Place
-from tactician.system import facts
+from tactician.ports import Knob, Place
+from tactician.system import facts, namespace
+from tactician.system.bounding import bound
 from tactician.system.command import minimal_environment
 from tactician.system.files import RealHost
-from tactician.system.sysctl import FileKnob, file_knob, split_field
+from tactician.system.service.base import Service
+from tactician.system.service.looking import ServiceLook
+from tactician.system.sysctl import FileKnob, file_knob, path_of, split_field
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -58,14 +61,16 @@ class Preflight:
         absent: parameters that this kernel does not have, with the reason.
         problems: everything else that stands in the way.
         notices: what the operator should know.
+        services: those whose settings are tuned, by name.
     """
 
     experiment: Experiment
-    knobs: tuple[FileKnob, ...]
+    knobs: tuple[Knob, ...]
     original: dict[str, Value]
     absent: tuple[Problem, ...]
     problems: tuple[Problem, ...]
     notices: tuple[str, ...]
+    services: Mapping[str, Service] = field(default_factory=dict)
 
 
 def inspect(experiment: Experiment, host: RealHost, netns: str = "", *, will_write: bool = True) -> Preflight:
@@ -77,33 +82,74 @@ def inspect(experiment: Experiment, host: RealHost, netns: str = "", *, will_wri
         netns: network namespace of the places; empty for ours.
         will_write: whether the right to write is needed too.
     """
-    look = _Look(host, netns, will_write)
+    look = _Look(host, netns, will_write, ServiceLook(experiment.services))
     kept = []
+    positions = []
     for index, tuned in enumerate(experiment.parameters):
         found = look.at(f"action_space[{index}].param", tuned)
         if found is not None:
             kept.append(found)
+            positions.append(index)
+    look.services.finish()
     names = {tuned.name for tuned in kept}
-    constraints = tuple(c for c in experiment.constraints if set(c.names) <= names)
-    problems = [*look.problems, *_denied(look.denied), *_absent_tool(experiment)]
+    own = tuple(c for c in experiment.constraints if set(c.names) <= names)
+    bounded = bound(kept, own, look.text_of, positions)
+    seen = [*look.problems, *look.services.problems, *bounded.problems]
+    problems = [*seen, *_denied(look.denied), *_absent_tool(experiment)]
     return Preflight(
-        replace(experiment, parameters=tuple(kept), constraints=constraints),
+        replace(experiment, parameters=bounded.parameters, constraints=(*own, *bounded.constraints)),
         tuple(look.knobs),
         look.original,
         tuple(look.absent),
         tuple(problems),
-        tuple(look.notices),
+        (*look.notices, *look.services.notices, *bounded.notices),
+        look.services.services,
     )
+
+
+def misfits(seen: Preflight, configuration: Mapping[str, Value]) -> list[Problem]:
+    """Say what of a configuration of an earlier run does not fit what the host has by now.
+
+    Args:
+        seen: what the host answers now.
+        configuration: values by parameter.
+    """
+    found = []
+    for tuned in seen.experiment.parameters:
+        value = configuration.get(tuned.name)
+        if tuned.on_host and value is not None and not tuned.parameter.contains(value):
+            why = "; ".join(notice for notice in seen.notices if notice.startswith(f"{tuned.name} "))
+            found.append(Problem(tuned.name, f"{value} does not fit this host as it is now: {why}"))
+    return found
+
+
+def place_exists(key: str, host: RealHost, network_namespace: str | None) -> bool:
+    """Whether the host, or the namespace of an experiment, has a place; yes where that cannot be told.
+
+    Args:
+        key: a path, or a sysctl's name.
+        host: where the place may be.
+        network_namespace: as an experiment names it.
+    """
+    try:
+        netns = "" if key.startswith("/") else namespace.path_of(network_namespace)
+        host.read(Place(key if key.startswith("/") else path_of(key), netns))
+    except OSError as error:
+        return error.errno not in _ABSENT
+    except PreflightError:
+        return True
+    return True
 
 
 class _Look:
     """Goes through the parameters and sorts what it finds."""
 
-    def __init__(self, host: RealHost, netns: str, will_write: bool) -> None:
+    def __init__(self, host: RealHost, netns: str, will_write: bool, services: ServiceLook) -> None:
+        self.services = services
         self._host = host
         self._netns = netns
         self._will_write = will_write
-        self.knobs: list[FileKnob] = []
+        self.knobs: list[Knob] = []
         self.original: dict[str, Value] = {}
         self.absent: list[Problem] = []
         self.problems: list[Problem] = []
@@ -116,12 +162,23 @@ class _Look:
             start = tuned.start if tuned.start is not None else tuned.parameter.val
             self.original[tuned.name] = start
             return tuned
+        if tuned.kind == "service":
+            seen = self.services.at(path, tuned)
+            return None if seen is None else self._taken(tuned, seen.knob, seen.value)
         knob = file_knob(tuned, self._netns)
         try:
             text = self._host.read(knob.place)
         except OSError as error:
             return self._unreadable(path, tuned, knob, error)
         return self._readable(path, tuned, knob, text)
+
+    def text_of(self, name: str) -> str | None:
+        """Return what a place shows that is not tuned itself, None where it cannot be read."""
+        path = name if name.startswith("/") else path_of(name)
+        try:
+            return self._host.read(Place(path, "" if name.startswith("/") else self._netns))
+        except OSError:
+            return None
 
     def _readable(self, path: str, tuned: TunedParameter, knob: FileKnob, text: str) -> TunedParameter | None:
         if text == "":
@@ -136,6 +193,9 @@ class _Look:
             return None
         if self._will_write:
             self._probe(path, tuned, knob.place)
+        return self._taken(tuned, knob, value)
+
+    def _taken(self, tuned: TunedParameter, knob: Knob, value: Value) -> TunedParameter:
         self.knobs.append(knob)
         self.original[tuned.name] = value
         start = value if tuned.start is None else tuned.start
@@ -224,6 +284,7 @@ def _denied(names: Sequence[str]) -> list[Problem]:
     listed = ", ".join(names)
     ways = [
         "run the same command as root: sudo tactician tune ...",
+        "or have root start the helper once: sudo tactician units --install /etc/systemd/system",
         "in a container, give it a writable /proc/sys (--privileged, or on the host itself)",
     ]
     if all(name.startswith("net.") for name in names):

@@ -91,7 +91,7 @@ def file_knob(tuned: TunedParameter, netns: str = "") -> FileKnob:
     if tuned.kind == "sysfs" and target == tuned.target:
         return FileKnob(tuned.parameter, Place(tuned.target, netns))
     key, index = split_field(target)
-    known = catalogue.entry(key.replace("/", "."))
+    known = catalogue.entry(key)
     coupled = [Place(path_of(name), netns) for name in known.pair] if known else []
     return FileKnob(tuned.parameter, Place(path_of(key), netns), index, coupled)
 

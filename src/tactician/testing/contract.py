@@ -160,6 +160,7 @@ def example_result(run: str, here: Configuration, there: Configuration) -> dict[
         "network_namespace": None, "not_restored": [], "notices": [],
         "power": _EXAMPLE_POWER, "decision": None,
         "effects": {"net.core.somaxconn": {"verdict": "unknown", "share": 0.4, "low": 0.0, "high": 0.9}},
+        "regressions": {"max_regression": 20.0, "trials": 1, "share": 0.0417}, "guardrail_trials": 0,
     }  # fmt: skip
 
 

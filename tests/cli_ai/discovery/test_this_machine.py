@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,17 +28,6 @@ from cli_ai.discovery import discover
 discover()
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 sys.stdout.write(discover().model_dump_json())
-"""
-
-
-JAVA = """
-public class Listen {
-    public static void main(String[] given) throws Exception {
-        System.out.println(new java.net.ServerSocket(0).getLocalPort());
-        System.out.flush();
-        Thread.sleep(600000);
-    }
-}
 """
 
 
@@ -119,28 +107,12 @@ def test_somebody_else_sees_what_everybody_may(running: dict[str, Private]) -> N
     assert found(facts, "postgresql", running["postgresql"]).config_file == "", "its folder is closed"
 
 
-@pytest.mark.skipif(not shutil.which("memcached"), reason="memcached is not installed")
+@pytest.mark.needs("memcached")
 def test_a_memcached_is_found() -> None:
     with memcached() as server:
         one = found(discover(), "memcached", server)
     assert one.ports == (server.port,)
     assert one.version.startswith("1.")
-
-
-@pytest.mark.skipif(not shutil.which("javac"), reason="no JDK is installed")
-def test_a_jvm_that_listens_is_found(tmp_path: Path) -> None:
-    program = tmp_path / "Listen.java"
-    program.write_text(JAVA)
-    process = subprocess.Popen(["java", "-Xmx64m", str(program)], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        (one,) = [one for one in discover().services if one.pid == process.pid]
-        assert (one.name, one.ports) == ("jvm", (port,))
-        assert one.version[0].isdigit()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.needs("root", "unshare")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,9 +119,7 @@ print(json.dumps({"main": dict(profile.options), **units}))
 
 def test_tuneds_own_loader_reads_the_profile(whole, tmp_path):
     """By the interpreter that has TuneD, where there is one."""
-    python = next(
-        (each for each in (sys.executable, shutil.which("python3")) if each and has_tuned(each)), None
-    )
+    python = next((each for each in (sys.executable, "/usr/bin/python3") if has_tuned(each)), None)
     if python is None:
         pytest.skip("needs TuneD's Python package")
     (tmp_path / "mine").mkdir()
@@ -134,10 +131,10 @@ def test_tuneds_own_loader_reads_the_profile(whole, tmp_path):
 
 
 def has_tuned(python):
-    return (
-        subprocess.run([python, "-c", "import tuned.profiles"], capture_output=True, check=False).returncode
-        == 0
-    )
+    if not Path(python).exists():
+        return False
+    argv = [python, "-c", "import tuned.profiles"]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def test_the_atune_profile_has_the_sections_of_atunes_configurators(whole):
