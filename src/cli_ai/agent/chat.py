@@ -9,11 +9,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cli_ai.agent.edits import Edit
-from cli_ai.agent.showing import plan_view, result_view
+from cli_ai.agent.showing import result_view
 from cli_ai.agent.story import Agent, can_be_applied, edited
 from cli_ai.agent.words import Meant, read_words
 from cli_ai.strategist.proposal import Proposal
 from cli_ai.strategist.reflection import ProposeEdits, reflect
+from cli_ai.strategist.showing import plan_lines
 from cli_ai.tools.looking import KnobExplained, record_of
 from tactician.errors import OperatorError, TacticianError
 
@@ -74,7 +75,7 @@ class Chat:
             meant = meant._replace(kind="words")
         actions: Mapping[str, Callable[[Meant], None]] = {
             "help": lambda meant: self._say(Text(HELP)),
-            "show": lambda meant: self._say(plan_view(self._proposal())),
+            "show": lambda meant: self._say(self._plan()),
             "why": self._why,
             "trials": self._edit,
             "drop": self._edit,
@@ -94,6 +95,9 @@ class Chat:
             raise OperatorError("there is no plan yet; say what you want of this host, or help")
         return self._agent.bench.plan(self.plan)
 
+    def _plan(self) -> Text:
+        return Text("\n".join(plan_lines(self._proposal())))
+
     def _refine(self, meant: Meant) -> None:
         request = f"{self._request}; {meant.text}" if self._request else meant.text
         name, proposal = self._agent.plan(request[-4000:])
@@ -108,7 +112,7 @@ class Chat:
                 self._make(edit)
             except OperatorError:
                 continue  # the new plan has nothing that it could change
-        self._say(plan_view(self._proposal()))
+        self._say(self._plan())
         if self._proposal().experiment is not None:
             self._say(Text("run it, dry run, why ..., or say what to change"))
 
@@ -116,7 +120,7 @@ class Chat:
         edit = Edit(meant.knobs if meant.kind == "drop" else (), meant.trials, meant.factor)
         self._make(edit)
         self._edits.append(edit)
-        self._say(plan_view(self._proposal()))
+        self._say(self._plan())
 
     def _make(self, edit: Edit) -> None:
         proposal = self._proposal()
@@ -193,7 +197,7 @@ class Chat:
         )
         name = self._agent.bench.keep(edited(base, learnt.document, f"from run {record.id}"))
         self.plan = name
-        self._say(plan_view(self._proposal()))
+        self._say(self._plan())
 
 
 def _explained(knob: KnobExplained) -> str:

@@ -11,10 +11,10 @@ import typer
 
 from cli_ai.agent.consent import run_step, script_consent
 from cli_ai.asking.answers import answered
-from cli_ai.asking.showing import plan_lines
 from cli_ai.discovery import discover
 from cli_ai.strategist.choice import choose_strategist
 from cli_ai.strategist.proposal import Proposal
+from cli_ai.strategist.showing import plan_lines
 from tactician.errors import OperatorError
 
 PLANNED, NOT_PLANNED = 0, 2

@@ -177,7 +177,7 @@ def test_an_edit_is_checked_like_any_file():
 
 
 def test_markup_in_foreign_text_is_text(talk):
-    foreign = Talk(experiment={**EXPERIMENT, "workload_name": "[red]x[/red] \x1b[31m"})
+    foreign = Talk(experiment={**EXPERIMENT, "reward_metric": "[red]x[/red] \x1b[31m"})
     assert "[red]x[/red]" in foreign("optimize this system")
 
 
@@ -192,7 +192,7 @@ def test_the_command_talks_by_rules_alone():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "made by: rules" in done.stdout
+    assert "Benchmark" in done.stdout
     assert "a terminal is needed to say yes" in done.stdout or "no experiment" in done.stdout + done.stderr
 
 

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from cli_ai.asking import conversation
 from cli_ai.asking.answers import answered
-from cli_ai.asking.showing import plan_lines
 from cli_ai.main import app
 from cli_ai.strategist.rules import propose
+from cli_ai.strategist.showing import plan_lines
 from support_strategist import HOSTS, cases, host, tuned
 from tactician.config import load_experiment, parse_experiment
 
