@@ -57,9 +57,8 @@ def make_result(
         decision: in one sentence, why the search ended before its budget or nothing was verified.
     """
     restored = not not_restored
-    finished = EXIT_STATUS[stopped_because] == 0
     return {
-        "success": finished and restored,
+        "success": EXIT_STATUS[stopped_because] == 0 and restored,
         "run_id": run_id,
         "workload_name": experiment.workload_name,
         "algorithm": experiment.algorithm,

@@ -27,12 +27,14 @@ def listening(greeting=b"", address="127.0.0.1"):
                     connection.close() if greeting else held.append(connection)
 
         held = []
-        threading.Thread(target=serve, daemon=True).start()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
         yield server
-        for connection in held:
-            connection.close()
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)  # what it accepts last is held too
+        for connection in held:
+            connection.close()
 
 
 def number(server):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from tactician.errors import TacticianError
 
-class SettingsTextError(ValueError):
+
+class SettingsTextError(TacticianError):
     """A text in which a setting cannot be changed safely; the message says why."""
 
 

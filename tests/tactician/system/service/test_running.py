@@ -47,6 +47,7 @@ def test_a_server_keeps_its_locale_and_paths_and_no_secret_is_taken(tmp_path):
     log = tmp_path / "log"
     with log.open("w") as file, subprocess.Popen(["sleep", "60"], env=given, stderr=file) as process:
         try:
+            until(lambda: environment_of(process.pid))  # between fork and exec there is none yet
             assert environment_of(process.pid) == {"LC_ALL": "C", "TZ": "UTC", "PGDATA": "/d"}
             assert output_of(process.pid) == str(log)
             assert not is_detached(process.pid)
