@@ -39,6 +39,8 @@ def converse(wishes: Wishes) -> int:
     Raises:
         TacticianError: nothing could be begun.
     """
+    if not wishes.request.strip():
+        raise OperatorError('ask: say what is to be better, such as: tactician ask "make PostgreSQL faster"')
     if wishes.save is not None and wishes.save.exists():
         raise OperatorError(f"--save {wishes.save}: the file exists; choose another name, or remove it first")
     facts = discover()

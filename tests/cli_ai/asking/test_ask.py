@@ -69,6 +69,12 @@ def test_a_refused_request_ends_with_2_and_says_why(on) -> None:
     assert json.loads(done.stdout)["experiment"] is None
 
 
+def test_an_empty_request_is_no_request(on) -> None:
+    done = on("debian-postgresql").invoke(app, ["ask", "  ", "--plan"])
+    assert done.exit_code == 2
+    assert "say what is to be better" in done.output
+
+
 def test_without_a_terminal_and_without_yes_nothing_runs(on) -> None:
     done = on("redis-rocky").invoke(app, ["ask", "tune redis"])
     assert done.exit_code == 0
