@@ -66,7 +66,7 @@ def test_whoever_is_killed_the_namespace_is_as_it_was(
     before = network.snapshot()
     config = write(
         nobodys / "c.json",
-        document(benchmark_command="sleep 1; echo ops: 5", budget={"trials": 50}, baseline_runs=1),
+        document(benchmark_command="sleep 1.0917; echo ops: 5", budget={"trials": 50}, baseline_runs=1),
     )
     argv = support.argv("tune", config, prefix=[*network.prefix, *NOBODY], python=plain_python)
     environment = {**os.environ, **surroundings(helper, nobodys)}
@@ -80,7 +80,7 @@ def test_whoever_is_killed_the_namespace_is_as_it_was(
             tuner.send_signal(signal.SIGTERM)
         tuner.wait(60)
     assert until(lambda: network.snapshot() == before)
-    assert until(lambda: not support.living("sleep", "1"))
+    assert until(lambda: not support.living("sleep", "1.0917"))  # nobody else
     if victim == "helper":
         assert tuner.returncode in (1, 3, 130)
 
