@@ -39,7 +39,7 @@ class MetricsMonitor(Protocol[Measured]):
 
     def stop(self) -> Measured:
         """Stop measuring; what was measured."""
-        raise NotImplementedError
+        raise NotImplementedError  # a Protocol's body: type checkers want a value of type Measured here
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _measured(
     monitor.start()
     try:
         application.run()
-    except BaseException:
+    except BaseException:  # a monitor must not go on for ever, however the application ended
         monitor.stop()
         raise
     return monitor.stop()

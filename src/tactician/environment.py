@@ -62,7 +62,7 @@ class TuningEnv(gymnasium.Env[Vector, Vector]):
         try:
             with session.interrupts.installed(), self._kept_when_not_restored():
                 session.start()
-        except BaseException:
+        except BaseException:  # also an interrupt: nobody has the environment yet who could close it
             session.close()
             raise
         self._first = self._observe(session.baseline)

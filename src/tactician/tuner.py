@@ -112,7 +112,7 @@ class Tuner:
         except RestoreError:
             self._session.abandon()
             raise
-        except BaseException:
+        except BaseException:  # an interrupt above all: the way out is the same for everything
             self._session.close()
             raise
         else:

@@ -76,7 +76,7 @@ class Job:
         arguments += ["--dry-run"] if dry_run else []
         try:
             self._process = _STARTER.submit(self._start, arguments, home).result()
-        except BaseException:
+        except BaseException:  # also Ctrl-C while it starts: nobody would remove the folder
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 

@@ -230,7 +230,7 @@ def _write(wish: _Wish, plan: Plan, planned: Planned, seen: Preflight, lock: Hos
             transaction.keep()
     except RestoreError:
         raise  # the journal stays: by it the rest can be put back
-    except BaseException:
+    except BaseException:  # a signal too: half an application is none
         with contextlib.suppress(FileNotFoundError):
             take_back(wish.path)
         raise

@@ -10,8 +10,6 @@ from tactician import catalogue
 from tactician.ports import Place, Undo
 from tactician.undo import files
 
-_LONGEST = 4096
-
 
 class RealHost:
     """Reads and writes the kernel's files.
@@ -60,7 +58,7 @@ class RealHost:
                 return shown
             for path in entries:
                 named = path.removeprefix(self._root)
-                if not catalogue.is_unstable(named) and (text := _peek(path)) is not None:
+                if not catalogue.is_unstable(named) and (text := files.peek(path)) is not None:
                     shown[Place(named, place.netns)] = text
         return shown
 
@@ -75,17 +73,3 @@ def real_path(path: str, root: str = "") -> str:
     base = os.path.realpath(root) if root else ""
     found = os.path.realpath(base + path)
     return found.removeprefix(base) if found.startswith(base + "/") else found
-
-
-def _peek(path: str) -> str | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        data = os.read(descriptor, _LONGEST + 1)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return None if len(data) > _LONGEST else data.decode("utf-8", "surrogateescape").rstrip("\n")

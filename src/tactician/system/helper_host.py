@@ -160,7 +160,7 @@ def find_help(experiment: Experiment) -> Helped | None:
             message = f"{limit:g} s; the root helper keeps changes for {connection.hold_s:g} s only"
             raise PreflightError([Problem("benchmark_timeout", message)])
         own = connection.own_namespace() if any(map(is_per_namespace, kernel)) else ""
-    except BaseException:
+    except BaseException:  # also an interrupt: an open connection would hold the helper
         connection.close()
         raise
     wide = [] if all(map(is_per_namespace, kernel)) else [""]

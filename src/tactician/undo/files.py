@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 _CLONE_NEWNET = 0x40000000
 _LONGEST = 1 << 16
+_SMALL = 4096
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -47,6 +48,21 @@ def write_text(path: str, text: str, netns: str = "") -> None:
             os.close(descriptor)
     if written != len(data):
         raise OSError(5, f"only {written} of {len(data)} bytes were taken", path)
+
+
+def peek(path: str) -> str | None:
+    """Return what a small file shows; None where it is long, or cannot be read without waiting."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        data = os.read(descriptor, _SMALL + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None if len(data) > _SMALL else data.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def same_text(one: str, other: str) -> bool:

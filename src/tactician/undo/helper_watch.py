@@ -18,7 +18,6 @@ LOCK_NAME = "\0tactician/host-lock"
 """The name under which every tuner locks a network namespace."""
 
 _START_SECONDS = 10.0
-_LONGEST = 4096
 
 
 def take_lock(netns: str) -> socket.socket | None:
@@ -131,21 +130,7 @@ def neighbours(path: str, netns: str) -> dict[tuple[str, str], str]:
     shown: dict[tuple[str, str], str] = {}
     with contextlib.suppress(OSError), files.entered(netns):
         for entry in os.scandir(os.path.dirname(path)):
-            text = _peek(entry.path) if entry.is_file(follow_symlinks=False) else None
+            text = files.peek(entry.path) if entry.is_file(follow_symlinks=False) else None
             if text is not None:
                 shown[entry.path, netns] = text
     return shown
-
-
-def _peek(path: str) -> str | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        data = os.read(descriptor, _LONGEST + 1)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return None if len(data) > _LONGEST else data.decode("utf-8", "surrogateescape").rstrip("\n")

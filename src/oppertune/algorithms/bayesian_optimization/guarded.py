@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from oppertune.algorithms.bayesian_optimization.candidates import perturbed
-from oppertune.algorithms.bayesian_optimization.search import best_rows
+from oppertune.algorithms.bayesian_optimization.search import (
+    CENTRES,
+    LEAST_GAIN,
+    LEAST_GAIN_IN_NOISE,
+    best_candidate,
+    best_rows,
+    widths_of,
+)
 from oppertune.core.space import Space
 from oppertune.models.acquisition import log_expected_improvement
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.safety import SafeRegion
 from oppertune.models.surrogate import View
 
-_CENTRES, _COLUMNS_MOVED, _REPAIRED = 4, 3.0, 40
 _CAUTION = 1.5
-_LEAST_GAIN, _LEAST_GAIN_IN_NOISE = 0.1, 0.5
 _OUTSIDE = 1e6
 _WIDE, _FINE, _SMALL = 0.2, 0.05, 0.02
 
@@ -52,30 +56,16 @@ def worth_measuring_safely(
         if view is None:
             gained = np.log(_gaps(inputs, rows, measured) + 1e-9)
         else:
-            goal = float(means.max()) + _LEAST_GAIN + _LEAST_GAIN_IN_NOISE * view.noise
+            goal = float(means.max()) + LEAST_GAIN + LEAST_GAIN_IN_NOISE * view.noise
             gained = log_expected_improvement(*view.predict(rows), goal)
             gained = gained + _CAUTION * np.log(region.success(rows) + 1e-12)
         return np.where(outside > 0.0, -_OUTSIDE * (1.0 + outside), gained)
 
     wide, fine = np.full(d, _WIDE), np.full(d, _FINE)
     if view is not None:
-        wide, fine = np.clip(0.5 * view.lengths, 0.05, 0.3), np.clip(0.1 * view.lengths, 0.01, 0.05)
-    share = min(1.0, _COLUMNS_MOVED / d)
-    centres = best_rows(standing, means, _CENTRES)
-    k = max(1, n // (4 * len(centres)))
-    near = [perturbed(inputs, centres, widths, k, share, rng) for widths in (wide, fine)]
-    near.append(perturbed(inputs, centres, np.full(d, _SMALL), max(1, k // 2), 1.0, rng))
-    rows = np.vstack([inputs.draw(rng, max(1, n // 4)), *near])
-    values = worth(rows)
-    for widths in (0.5 * wide, fine):
-        tops = best_rows(rows, values, _CENTRES)
-        more = perturbed(inputs, tops, widths, max(1, n // (8 * _CENTRES)), share, rng)
-        rows, values = np.vstack([rows, more]), np.concatenate([values, worth(more)])
-    if space.is_restricted:
-        rows = inputs.admitted(space, best_rows(rows, values, _REPAIRED))
-        values = worth(rows)
-    chosen: Array = best_rows(rows, values, 1)[0]
-    return chosen
+        wide, fine = widths_of(view)
+    centres = best_rows(standing, means, CENTRES)
+    return best_candidate(inputs, space, worth, centres, wide, fine, n, rng, _SMALL)
 
 
 def _gaps(inputs: Inputs, rows: Array, taken: Array) -> Array:

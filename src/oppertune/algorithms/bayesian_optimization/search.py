@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from oppertune.algorithms.bayesian_optimization.candidates import perturbed
@@ -10,14 +12,14 @@ from oppertune.models.acquisition import log_expected_improvement
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.surrogate import View
 
-_CENTRES = 4
+CENTRES = 4
 _COLUMNS_MOVED = 3.0
 _REPAIRED = 40
 _CAUTION, _MORE_PER_FALL = 1.5, 2.0
 """A fall teaches less than a measurement of the same promise, so it counts more than its probability; and the
 classifier was too hopeful where some of the latest measurements fell."""
 _UNSAFE = 10.0
-_LEAST_GAIN, _LEAST_GAIN_IN_NOISE = 0.1, 0.5
+LEAST_GAIN, LEAST_GAIN_IN_NOISE = 0.1, 0.5
 
 
 def most_worth_measuring(
@@ -50,22 +52,55 @@ def most_worth_measuring(
     measured = np.unique(measured, axis=0)
     # Beyond a cliff the mean is an extrapolation.
     means = view.mean(measured) - _UNSAFE * np.maximum(0.5 - view.success(measured), 0.0)
-    centres = best_rows(measured, means, _CENTRES)
-    goal = float(means.max()) + _LEAST_GAIN + _LEAST_GAIN_IN_NOISE * view.noise
+    centres = best_rows(measured, means, CENTRES)
+    goal = float(means.max()) + LEAST_GAIN + LEAST_GAIN_IN_NOISE * view.noise
 
     def worth(rows: Array) -> Array:
         chance = np.log(view.success(rows) + 1e-12)
         return log_expected_improvement(*view.predict(rows), goal) + caution * chance
 
-    wide, fine = np.clip(0.5 * view.lengths, 0.05, 0.3), np.clip(0.1 * view.lengths, 0.01, 0.05)
-    share = min(1.0, _COLUMNS_MOVED / measured.shape[1])
+    return best_candidate(inputs, space, worth, centres, *widths_of(view), n, rng)
+
+
+def widths_of(view: View) -> tuple[Array, Array]:
+    """How far a search moves numbers, coarsely and finely, by the model's length scales."""
+    return np.clip(0.5 * view.lengths, 0.05, 0.3), np.clip(0.1 * view.lengths, 0.01, 0.05)
+
+
+def best_candidate(
+    inputs: Inputs,
+    space: Space,
+    worth: Callable[[Array], Array],
+    centres: Array,
+    wide: Array,
+    fine: Array,
+    n: int,
+    rng: np.random.Generator,
+    beside: float | None = None,
+) -> Array:
+    """The row of the highest worth among candidates from everywhere, around centres, and around the best.
+
+    Args:
+        inputs: the columns.
+        space: what must hold.
+        worth: of rows.
+        centres: where to look closely.
+        wide, fine: per column the standard deviations of moves.
+        n: about so many candidates.
+        rng: source of candidates.
+        beside: standard deviation of small moves of all columns at once, if such candidates are wanted too.
+    """
+    d = centres.shape[1]
+    share = min(1.0, _COLUMNS_MOVED / d)
     k = max(1, n // (4 * len(centres)))
     near = [perturbed(inputs, centres, widths, k, share, rng) for widths in (wide, fine)]
+    if beside is not None:
+        near.append(perturbed(inputs, centres, np.full(d, beside), max(1, k // 2), 1.0, rng))
     rows = np.vstack([inputs.draw(rng, max(1, n // 4)), *near])
     values = worth(rows)
     for widths in (0.5 * wide, fine):
-        tops = best_rows(rows, values, _CENTRES)
-        more = perturbed(inputs, tops, widths, max(1, n // (8 * _CENTRES)), share, rng)
+        tops = best_rows(rows, values, CENTRES)
+        more = perturbed(inputs, tops, widths, max(1, n // (8 * CENTRES)), share, rng)
         rows, values = np.vstack([rows, more]), np.concatenate([values, worth(more)])
     if space.is_restricted:
         rows = inputs.admitted(space, best_rows(rows, values, _REPAIRED))

@@ -99,7 +99,7 @@ class ConfiguredService:
                 if said.status != 0:
                     raise KnobWriteError(22, f"{self.name}: {listed} was refused: {tail(said.text)}")
             whole_files.take(copy, kept)
-        except BaseException:
+        except BaseException:  # also an interrupt: the copy lies beside the operator's file
             whole_files.forget(copy)
             raise
         self._activate(self._ways(changed), listed)
