@@ -78,7 +78,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one configuration. Use :meth:`measured`, :meth:`failed` and the others."""
+    """What became of one configuration. Use :meth:`measured`, :meth:`failed` and the others.
+
+    Attributes:
+        seconds: of benchmark.
+        change_seconds: how long it took to make the change and to take it back; None where no change that
+            costs time was in question.
+    """
 
     status: Status
     configuration: Configuration
@@ -89,6 +95,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     output_tail: str = field(default="", repr=False)
     estimate: Estimate | None = None
+    change_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if (self.status == "measured") != (self.measurement is not None):

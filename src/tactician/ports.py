@@ -107,6 +107,10 @@ class Knob(Protocol):
         """Where it lives."""
 
     @property
+    def acts(self) -> str:
+        """How a change takes effect: ``at once``, or by a ``reload`` or ``restart`` of what lives there."""
+
+    @property
     def coupled(self) -> Sequence[Place]:
         """Places that a write here changes too, in the order in which they are restored after it."""
 

@@ -40,6 +40,8 @@ def search_arguments(session: Session) -> dict[str, object]:
         "budget": _measurements(experiment),
         "mode": "trials",
     }
+    if groups := session.change_groups:
+        offered["change_groups"] = groups
     if experiment.max_regression is not None:
         offered["max_regression"] = experiment.max_regression
     known = introspection.signature(get_algorithm_class(experiment.algorithm)).parameters

@@ -7,6 +7,7 @@ failures exist once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -175,6 +176,15 @@ class Session:
             return None
         rounds, target = experiment.verification.rounds, experiment.target_improvement
         return power_of(noise, rounds, maximize=self._maximize(), target=target)
+
+    @property
+    def change_groups(self) -> list[list[str]]:
+        """Parameters whose change reloads or restarts something, joined where one time does for all."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for knob in self._bench.knobs:
+            if knob.acts != "at once":
+                groups.setdefault((knob.place.path, knob.acts), []).append(knob.name)
+        return list(groups.values())
 
     @property
     def power_result(self) -> dict[str, Any] | None:
@@ -364,8 +374,12 @@ class Session:
         self, configuration: Configuration, purpose: str, *, checked: bool = True, whole: bool = False
     ) -> Outcome:
         pace = self._pacer.pace(purpose, self.baselines, self.trials, whole=whole)
+        began = self._clock()
         outcome = self._runner.run(configuration, purpose, self.baseline_value, checked=checked, pace=pace)
         self.benchmark_seconds += outcome.seconds
+        if self.change_groups:
+            took = self._clock() - began - outcome.seconds
+            outcome = dataclasses.replace(outcome, change_seconds=round(max(0.0, took), 3))
         crossing = self._runner.crossing if outcome.by_guardrail else None
         if crossing is not None and crossing.control:
             self.out_of_control = crossing.reason

@@ -225,7 +225,8 @@ class Tuner:
             self._search.set_reward(reward, request_id=request_id, reward_data={"failed": True})
         elif outcome.estimate is None:
             performance = None if outcome.score is None else outcome.score.performance
-            self._search.set_reward(reward, request_id=request_id, **self._told(performance))
+            told = self._told(performance, outcome.seconds, outcome.change_seconds)
+            self._search.set_reward(reward, request_id=request_id, **told)
         else:
             known = {"aborted": True, "bound": outcome.estimate.bound, "seconds": outcome.estimate.seconds}
             known["performance"] = outcome.estimate.score.performance
@@ -234,11 +235,16 @@ class Tuner:
         if after is not None and after != before:
             self._session.emit(Learned(self._session.run_id, after))
 
-    def _told(self, performance: float | None) -> dict[str, Any]:
-        """What a search that keeps to a floor is told beside the reward, since the floor is the metric's."""
-        if performance is None or self._session.experiment.max_regression is None:
-            return {}
-        return {"reward_data": {"performance": performance}}
+    def _told(
+        self, performance: float | None, seconds: float = 0.0, changing: float | None = None
+    ) -> dict[str, Any]:
+        """What is told beside a reward: the metric, which may have a floor, and what the change cost."""
+        data: dict[str, float] = {}
+        if performance is not None and self._session.experiment.max_regression is not None:
+            data["performance"] = performance
+        if changing is not None:
+            data |= {"seconds": seconds, "change_seconds": changing}
+        return {"reward_data": data} if data else {}
 
     def _replay(self, replayed: Replayed) -> None:
         """Let the learner relive a trial: same seed, same contexts, same rewards, hence same state."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from oppertune.algorithms.all import create_tuning_instance, get_algorithm_class
@@ -170,8 +170,9 @@ class Auto(Algorithm):
             it trials where there is a budget.
         features: of the contexts to come, as :class:`~oppertune.algorithms.autoscope.AutoScope` takes them.
         state_features: names of the numbers in a context that describe a state, as ``ppo`` takes them.
-        max_regression: the floor to keep to, as
-            :class:`~oppertune.algorithms.bayesian_optimization.BayesianOptimization` takes it.
+        max_regression: the floor to keep to, and
+        change_groups: whose change costs time together, both as
+            :class:`~oppertune.algorithms.bayesian_optimization.BayesianOptimization` takes them.
         options: as in :class:`~oppertune.algorithms.base.Algorithm`.
 
     Attributes:
@@ -198,6 +199,7 @@ class Auto(Algorithm):
         features: Iterable[Mapping[str, Any]] = (),
         state_features: Iterable[str] = (),
         max_regression: float | None = None,
+        change_groups: Iterable[Collection[str]] = (),
         normalize_rewards: bool = False,
         **options: Any,
     ) -> None:
@@ -227,6 +229,7 @@ class Auto(Algorithm):
             "state_features": state_features or None,
             "budget": budget,
             "max_regression": max_regression,
+            "change_groups": [list(group) for group in change_groups] or None,
             **rule.arguments,
             "normalize_rewards": normalize_rewards,
             "random_seed": self._random_seed,

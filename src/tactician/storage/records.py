@@ -143,6 +143,7 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
         "stability": None if score is None else float(score.stability),
         "reward": None if score is None else float(score.reward),
         "seconds": float(outcome.seconds),
+        "change_seconds": outcome.change_seconds,
         "reason": storable(outcome.reason),
         "notes": [storable(note) for note in outcome.notes],
         "output_tail": storable(outcome.output_tail),
@@ -178,6 +179,7 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
         notes=tuple(row["notes"]),
         output_tail=row["output_tail"],
         estimate=estimate,
+        change_seconds=row["change_seconds"],
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a file that says so is opened without loading alembic."""
 
 metadata = MetaData()
@@ -74,5 +74,6 @@ measurements = Table(
     Column("request_id", String, nullable=False),
     Column("context", JSON(none_as_null=True), nullable=False),
     Column("started_at", String, nullable=False),
+    Column("change_seconds", Float),
     UniqueConstraint("run_id", "sequence", name="one_sequence_per_run"),
 )

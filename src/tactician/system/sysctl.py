@@ -27,6 +27,8 @@ class FileKnob:
         coupled: places that a write changes as well.
     """
 
+    acts = "at once"
+
     def __init__(
         self, parameter: Parameter, place: Place, index: int | None = None, coupled: Sequence[Place] = ()
     ) -> None:

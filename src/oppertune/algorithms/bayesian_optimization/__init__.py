@@ -9,7 +9,7 @@ black-box functions", 1998, eq. 15) over the best posterior mean, as rewards are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from oppertune.core.types import Context
 from oppertune.core.values import Parameter, Value
 from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
+from oppertune.models.costs import ChangeCosts
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.recommendation import best_measured, newest_contexts
 from oppertune.models.safety import Floor
@@ -56,6 +57,12 @@ class BayesianOptimization(Algorithm):
         max_regression: configurations that fall by more than this share below the parameters' own values are
             to be rare (see :mod:`oppertune.models.safety`). What must not fall is the reward, or what
             ``reward_data`` holds under ``performance``.
+        change_groups: names of parameters that cost time together when any of them leaves its own value, as
+            one restart of a service does. How much is learnt, from ``seconds`` and ``change_seconds`` of
+            ``reward_data`` (see :class:`~oppertune.models.costs.ChangeCosts`); improvement is then weighed
+            by the second (Snoek, Larochelle and Adams, "Practical Bayesian optimization of machine learning
+            algorithms", 2012, section 3.2), and towards the end of a budget by itself (Lee et al.,
+            "Cost-aware Bayesian optimization", 2020).
         normalize_rewards: accepted like everywhere.
         options: as in :class:`~oppertune.algorithms.base.Algorithm`.
 
@@ -65,6 +72,7 @@ class BayesianOptimization(Algorithm):
     """
 
     _floor: Floor | None = None
+    _costs: ChangeCosts | None = None
 
     class Meta:
         """Takes everything, in outside values."""
@@ -80,6 +88,7 @@ class BayesianOptimization(Algorithm):
         n_candidates: int = 600,
         budget: int | None = None,
         max_regression: float | None = None,
+        change_groups: Iterable[Collection[str]] = (),
         normalize_rewards: bool = False,
         **options: Any,
     ) -> None:
@@ -91,6 +100,10 @@ class BayesianOptimization(Algorithm):
             if not 0.0 < max_regression < 1.0:
                 raise InvalidArgumentError(f"max_regression must lie between 0 and 1, not {max_regression}")
             self._floor = Floor(window, max_regression)
+        if groups := [list(group) for group in change_groups]:
+            self._costs = ChangeCosts(groups)
+            if unknown := sorted(self._costs.names - {p.name for p in self.parameters}):
+                raise InvalidArgumentError(f"change_groups: no parameter is called {', '.join(unknown)}")
         d = len(self.params)
         self._n_initial = min(max(3, 1 + d // 2), 8) if n_initial is None else n_initial
         self._n_candidates = n_candidates
@@ -150,7 +163,17 @@ class BayesianOptimization(Algorithm):
         if 0 < to_go <= laps(self._budget) and len(standing):
             return worth_repeating(view, standing, round_, self._rng)
         falls = int(fallen[-10:].sum())
-        return most_worth_measuring(inputs, self._space, view, measured, self._n_candidates, self._rng, falls)
+        costs, left = self._costs, 1.0 if self._budget is None else max(0.0, to_go / self._budget)
+        return most_worth_measuring(
+            inputs,
+            self._space,
+            view,
+            measured,
+            self._n_candidates,
+            self._rng,
+            falls,
+            None if costs is None else costs.prices(inputs, left),
+        )
 
     def _set_reward(self, tuning_request: _TuningRequest) -> None:
         if tuning_request.reward is None:
@@ -158,6 +181,8 @@ class BayesianOptimization(Algorithm):
         if self._floor is not None:
             known = tuning_request.reward, tuning_request.reward_data
             self._floor.add(Inputs(self.params), tuning_request.prediction, *known)
+        if self._costs is not None:
+            self._costs.add(self.params, tuning_request.prediction, tuning_request.reward_data)
         self._surrogate.add(
             Inputs(self.params),
             tuning_request.prediction,

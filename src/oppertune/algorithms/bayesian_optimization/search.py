@@ -9,6 +9,7 @@ import numpy as np
 from oppertune.algorithms.bayesian_optimization.candidates import perturbed
 from oppertune.core.space import Space
 from oppertune.models.acquisition import log_expected_improvement
+from oppertune.models.costs import Prices
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.surrogate import View
 
@@ -30,6 +31,7 @@ def most_worth_measuring(
     n: int,
     rng: np.random.Generator,
     recent_falls: int = 0,
+    prices: Prices | None = None,
 ) -> Array:
     """The row of the highest log expected improvement among about ``n`` candidates.
 
@@ -47,6 +49,7 @@ def most_worth_measuring(
         n: size of the search.
         rng: source of candidates.
         recent_falls: how many of the latest ten measurements fell off a cliff.
+        prices: of rows, where measurements differ in what they cost.
     """
     caution = _CAUTION * _MORE_PER_FALL**recent_falls
     measured = np.unique(measured, axis=0)
@@ -57,9 +60,10 @@ def most_worth_measuring(
 
     def worth(rows: Array) -> Array:
         chance = np.log(view.success(rows) + 1e-12)
-        return log_expected_improvement(*view.predict(rows), goal) + caution * chance
+        promise = log_expected_improvement(*view.predict(rows), goal) + caution * chance
+        return promise if prices is None else promise - prices.logarithms(rows)
 
-    return best_candidate(inputs, space, worth, centres, *widths_of(view), n, rng)
+    return best_candidate(inputs, space, worth, centres, *widths_of(view), n, rng, prices=prices)
 
 
 def widths_of(view: View) -> tuple[Array, Array]:
@@ -77,6 +81,7 @@ def best_candidate(
     n: int,
     rng: np.random.Generator,
     beside: float | None = None,
+    prices: Prices | None = None,
 ) -> Array:
     """The row of the highest worth among candidates from everywhere, around centres, and around the best.
 
@@ -89,6 +94,7 @@ def best_candidate(
         n: about so many candidates.
         rng: source of candidates.
         beside: standard deviation of small moves of all columns at once, if such candidates are wanted too.
+        prices: if given, each candidate has a cheaper twin.
     """
     d = centres.shape[1]
     share = min(1.0, _COLUMNS_MOVED / d)
@@ -97,6 +103,8 @@ def best_candidate(
     if beside is not None:
         near.append(perturbed(inputs, centres, np.full(d, beside), max(1, k // 2), 1.0, rng))
     rows = np.vstack([inputs.draw(rng, max(1, n // 4)), *near])
+    if prices is not None:
+        rows = np.vstack([rows, prices.cheaper(rows, rng)])
     values = worth(rows)
     for widths in (0.5 * wide, fine):
         tops = best_rows(rows, values, CENTRES)

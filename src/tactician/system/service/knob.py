@@ -27,6 +27,7 @@ class ServiceKnob:
         setting: its name there.
         unit: of the number, where a settings file may write it with a suffix.
         numbers: words that stand for a number.
+        acts: ``at once``, ``reload`` or ``restart``.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class ServiceKnob:
         setting: str,
         unit: str = "",
         numbers: Mapping[str, int] | None = None,
+        acts: str = "at once",
     ) -> None:
         self._parameter = parameter
         self._setting = setting
         self._unit = unit
         self._numbers = dict(numbers or {})
         self.name = parameter.name
+        self.acts = acts
         self.place = Place(service)
         self.coupled: tuple[Place, ...] = ()
 

@@ -68,7 +68,7 @@ class ServiceLook:
         self._acts.setdefault(name, {})[setting] = found.acts
         known = catalogue.entry(tuned.target)
         unit = known.unit if known is not None and self._accesses[name].type in ("nginx", "file") else ""
-        knob = ServiceKnob(tuned.parameter, name, setting, unit, found.numbers)
+        knob = ServiceKnob(tuned.parameter, name, setting, unit, found.numbers, found.acts)
         try:
             return Seen(knob, knob.decode(f"{setting} = {found.value}"))
         except ValueError as error:
