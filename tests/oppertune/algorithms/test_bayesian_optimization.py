@@ -216,18 +216,18 @@ def test_where_everything_fails_it_goes_on():
 
 def test_a_budget_ends_with_a_race_of_the_best():
     landscape = system_like(3, 5, "gaussian10")
-    algorithm = BayesianOptimization(landscape.parameters, random_seed=0, budget=50)
+    algorithm = BayesianOptimization(landscape.parameters, random_seed=0, budget=80)
     rng = np.random.default_rng(0)
     tried = []
-    for _ in range(50):
+    for _ in range(80):
         prediction, _ = algorithm.predict()
         tried.append(tuple(prediction.values()))
         algorithm.set_reward(landscape.sample(prediction, rng))
-    before, race = tried[:44], tried[44:]
+    before, race = tried[:76], tried[76:]
     assert all(values in before for values in race)
     assert len(set(race)) > 1
-    assert laps(50) == 6
-    assert laps(None) == laps(10) == 0
+    assert laps(80) == 4
+    assert laps(None) == laps(39) == 0
     with pytest.raises(InvalidArgumentError):
         BayesianOptimization(MIXED, budget=0)
 

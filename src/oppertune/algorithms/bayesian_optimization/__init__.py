@@ -53,7 +53,7 @@ class BayesianOptimization(Algorithm):
         window: so many measurements the model is fitted to (see :class:`~oppertune.models.window.Window`),
             which bounds the cost of a round.
         n_candidates: configurations compared per prediction, about.
-        budget: how many measurements there will be; the last eighth of them tells the best few apart.
+        budget: how many measurements there will be; the last twentieth of them tells the best few apart.
         max_regression: configurations that fall by more than this share below the parameters' own values are
             to be rare (see :mod:`oppertune.models.safety`). What must not fall is the reward, or what
             ``reward_data`` holds under ``performance``.
@@ -113,8 +113,8 @@ class BayesianOptimization(Algorithm):
 
     @property
     def races(self) -> bool:
-        """Whether the last of the budget goes to telling the best few apart, so that nobody else need to."""
-        return laps(self._budget) > 0
+        """Whether it knows its budget, so that nobody else need to tell the best few apart."""
+        return self._budget is not None
 
     def _predict(self, tuning_request: _TuningRequest) -> _PredictResponse:
         inputs = Inputs(self.params)

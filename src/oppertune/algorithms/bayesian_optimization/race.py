@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from oppertune.models.inputs import Array
 from oppertune.models.surrogate import View
 
-SHARE = 0.12
-"""So much of the budget, the last of it, goes to the race."""
+SHARE = 0.05
+"""So much of the budget, the last of it, goes to the race; an eighth cost more than it told apart."""
+
+_LEAST = 2
 
 _RUNNERS = 8
 _DRAWS = 400
@@ -18,7 +18,8 @@ _DRAWS = 400
 
 def laps(budget: int | None) -> int:
     """How many measurements the race has; none where there is no end in sight, or where it is too near."""
-    return 0 if budget is None or budget < 20 else math.ceil(SHARE * budget)
+    share = 0 if budget is None else int(SHARE * budget)
+    return share if share >= _LEAST else 0
 
 
 def worth_repeating(view: View, measured: Array, lap: int, rng: np.random.Generator) -> Array:
