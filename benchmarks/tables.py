@@ -1,6 +1,7 @@
 """Searches tables of measured configurations by the published protocol; ranks us among the published twelve.
 
     python benchmarks/tables.py --tables DIR [--players NAME ...] [--names TABLE ...] [--seeds N] [--out FILE]
+        [--plot FILE]
 
 DIR has the CSV files of the repository ideas-labo/PromiseTune (ICSE 2026, Apache-2.0), folder Data: one row
 per configuration, the measured value last. Players are our algorithms by their names, and peers (random,
@@ -138,10 +139,24 @@ def show(found: Mapping[str, Gaps], only: Sequence[str]) -> None:
             mean = f"{np.mean(list(means.values())):8.2f}" if len(means) == len(only) else "       -"
             print(f"{name:<{width}}  {cells}{mean}")
     for name, gaps in found.items():
-        ours = {t: float(np.mean(gaps[t]["100"])) for t in only if t in gaps}
+        ours = means_at_last(gaps, only)
         order = sorted(ranks(PUBLISHED, ours).items(), key=lambda item: item[1])
         places = ", ".join(f"{name if who == 'this one' else who} {rank:.2f}" for who, rank in order)
         print(f"\nAverage rank at 100 with {name} ({', '.join(ours)}): {places}")
+
+
+def means_at_last(gaps: Gaps, only: Sequence[str]) -> dict[str, float]:
+    return {table: float(np.mean(gaps[table][str(CHECKPOINTS[-1])])) for table in only if table in gaps}
+
+
+def plot(path: Path, found: Mapping[str, Gaps], name: str, only: Sequence[str]) -> None:
+    """Draw the average ranks with one player among the published; needs matplotlib."""
+    from peers import pictures
+
+    places = ranks(PUBLISHED, means_at_last(found[name], only))
+    places[name] = places.pop("this one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures.drawn(path, lambda figure: pictures.ranks(figure, places, name))
 
 
 def show_short_runs(lines: Sequence[Mapping[str, Any]]) -> None:
@@ -165,6 +180,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=30, help="of 0, 1, ... (30)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON lines, one a run")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ranks with the first player")
     arguments = parser.parse_args()
     lines = measure(arguments)
     found = gathered(lines)
@@ -172,6 +188,8 @@ def main() -> int:
         parser.error("nothing to play and nothing in the file")
     show(found, arguments.names)
     show_short_runs(lines)
+    if arguments.plot:
+        plot(arguments.plot, found, arguments.players[0], arguments.names)
     return 0
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plots import bandits, contexts, numbers, policies, searches, selection
+from plots.style import drawn
 
 FOLDER = Path(__file__).parent / "guide" / "algorithms" / "plots"
 
@@ -34,36 +35,6 @@ PLOTS: dict[str, Callable[[Any], None]] = {
 }
 """By file name, what draws it on an empty figure."""
 
-STYLE: dict[str, Any] = {
-    "svg.hashsalt": "oppertune",
-    "svg.fonttype": "path",  # looks the same wherever it is shown
-    "figure.facecolor": "white",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "axes.titlesize": 9.5,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-}
-
-
-def build(name: str, path: Path) -> None:
-    """Run what one plot shows, and draw it."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    with mpl.rc_context(STYLE):
-        figure = plt.figure(figsize=(7.6, 3.1), layout="constrained")
-        PLOTS[name](figure)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        plt.close(figure)
-
 
 def main() -> None:
     """Make the plots that were named, or all."""
@@ -72,7 +43,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in parser.parse_args().names:
         began = time.perf_counter()
-        build(name, FOLDER / f"{name}.svg")
+        drawn(FOLDER / f"{name}.svg", PLOTS[name])
         print(f"{name}.svg: {time.perf_counter() - began:.1f} s")
 
 

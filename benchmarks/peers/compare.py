@@ -11,7 +11,7 @@ import numpy.typing as npt
 from oppertune.algorithms.base import _PredictResponse, _TuningRequest
 from oppertune.algorithms.bayesian_optimization import BayesianOptimization
 from oppertune.core.values import Parameter, Value
-from peers.instances import CHECKPOINTS, landscape_of
+from peers.instances import CHECKPOINTS, instance_of
 from peers.play import Line
 
 OFFSET = 0.02
@@ -51,12 +51,10 @@ def own_regrets(line: Line) -> Regrets:
 
 
 def posterior_regrets(line: Line) -> Regrets:
-    landscape = landscape_of(line["landscape"], line["seed"])
+    instance = instance_of(line["landscape"], line["seed"])
     configurations = [dict(zip(line["names"], values, strict=True)) for values in line["values"]]
     measured = zip(configurations, line["rewards"], strict=True)
-    found = [
-        max(0.0, landscape.regret(choice)) for choice in posterior_choices(landscape.parameters, measured)
-    ]
+    found = [max(0.0, instance.regret(choice)) for choice in posterior_choices(instance.parameters, measured)]
     return np.array(found + [np.nan] * (len(CHECKPOINTS) - len(found)))
 
 

@@ -4,7 +4,8 @@
 
 The environment NAME is DIR/NAME; its interpreter plays that peer: ``DIR/smac/bin/python benchmarks/peers play
 smac --out FILE``. torch is wanted in a build for the processor; where the package index has another one,
-give ``--torch`` the version to ask for.
+give ``--torch`` the version to ask for. On COCO's problems peers are played by an environment that has
+``coco-experiment``: ``coco``, for those of Optuna and cmaes and for ours.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "nevergrad": (("nevergrad==1.0.12",),),
     "cmaes": (("cmaes==0.13.1",),),
     "skopt": (("scikit-optimize==0.10.2",),),
+    "coco": (("coco-experiment==2.8.2", "optuna==5.0.0", "cmaes==0.13.1", "scipy"),),
     "sb3": (("stable-baselines3==2.9.2", TORCH),),
 }
 """What pip is given, in this order, by environment."""

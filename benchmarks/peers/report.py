@@ -1,25 +1,27 @@
 """Compares trajectories that ``play`` wrote with a baseline's on the same instances, as tables in Markdown.
 
-    python benchmarks/peers report FILE ... [--baseline PEER] [--seeds FIRST COUNT] [--own-only] [--shared]
+    python benchmarks/peers report FILE ... [--baseline PEER] [--seeds FIRST COUNT] [--classes NAME ...]
+        [--peers PEER ...] [--own-only] [--shared] [--plots DIR]
 
 Noise-free regret is 0 at the optimum and 1 at the default configuration. "x PEER" is the geometric mean, over
 the instances that both have, of (regret + 0.02) / (the baseline's, by its own choice, + 0.02), after
 20 / 50 / 100 evaluations. "own choice" is what the peer would hand back, for most the best sample; "posterior
 mean" is the measured configuration of the highest mean of our model, which was shown the peer's measurements.
 So the first has search and recommendation together, and the second the search alone. With few instances gaps
-under 25 % are noise.
+under 25 % are noise. ``--plots`` draws own choices as SVG files, and needs the ``docs`` extra.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from peers.compare import Key, Regrets, in_class, milliseconds, own_regrets, posterior_regrets, ratio
-from peers.instances import CLASSES
+from peers.instances import CLASSES, classes_of
 from peers.play import Line, lines_of
 
 Rows = dict[tuple[str, str], dict[Key, Regrets]]
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--baseline", default="optuna_tpe", metavar="PEER")
     parser.add_argument("--seeds", nargs=2, type=int, default=(10_000, 10_000), metavar=("FIRST", "COUNT"))
+    parser.add_argument("--classes", nargs="+", default=CLASSES, metavar="NAME")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", help="only these; all in the files otherwise")
+    parser.add_argument("--plots", type=Path, metavar="DIR")
     parser.add_argument("--shared", action="store_true", help="only instances that all in these files have")
     parser.add_argument("--own-only", action="store_true", help="leave the posterior mean out; much faster")
 
@@ -81,20 +86,38 @@ def by_class(rows: Rows, baseline: Mapping[Key, Regrets], name: str) -> None:
             print(f"| {each} | " + " | ".join(found) + " |")
 
 
-def main(arguments: argparse.Namespace) -> int:
+def lines_asked_for(arguments: argparse.Namespace) -> list[Line]:
+    """Those on instances that the baseline has, and with ``--shared`` all the others."""
     first, count = arguments.seeds
-    lines = [line for line in lines_of(arguments.files) if first <= line["seed"] < first + count]
+    classes = classes_of(arguments.classes)
+    lines = [
+        line
+        for line in lines_of(arguments.files)
+        if first <= line["seed"] < first + count
+        and line["landscape"] in classes
+        and (not arguments.peers or line["peer"] in (*arguments.peers, arguments.baseline))
+    ]
+    kept = {(line["landscape"], line["seed"]) for line in lines if line["peer"] == arguments.baseline}
+    if arguments.shared:
+        kept &= shared_by_all(lines)
+    return [line for line in lines if (line["landscape"], line["seed"]) in kept]
+
+
+def main(arguments: argparse.Namespace) -> int:
+    lines = lines_asked_for(arguments)
+    if not lines:
+        raise SystemExit(f"nothing of {arguments.baseline} for these seeds in these files")
     baseline = {
         (line["landscape"], line["seed"]): own_regrets(line)
         for line in lines
         if line["peer"] == arguments.baseline
     }
-    kept = shared_by_all(lines) if arguments.shared else baseline.keys()
-    baseline = {key: value for key, value in baseline.items() if key in kept}
-    lines = [line for line in lines if (line["landscape"], line["seed"]) in baseline]
-    if not lines:
-        raise SystemExit(f"nothing of {arguments.baseline} for these seeds in these files")
     rows = rows_of(lines, arguments.own_only)
     overall(rows, baseline, lines, arguments.baseline)
     by_class(rows, baseline, arguments.baseline)
+    if arguments.plots is not None:
+        from peers.pictures import pictures  # it needs matplotlib, which the tables do without
+
+        for path in pictures(arguments.plots, lines, arguments.baseline):
+            print(f"\n{path}", file=sys.stderr)
     return 0

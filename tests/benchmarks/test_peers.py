@@ -11,7 +11,7 @@ import pytest
 
 from oppertune.errors import OppertuneError
 from peers import environments, play
-from peers.instances import landscape_of
+from peers.instances import LOOKS, instance_of
 from peers.players import ADAPTERS, player
 
 FOLDER = Path(play.__file__).parent
@@ -36,7 +36,7 @@ def test_every_adapter_is_reached():
 
 
 def test_every_peer_that_must_be_installed_has_an_environment():
-    assert set(environments.REQUIREMENTS) == set(ADAPTERS.values()) - {"uniform"}
+    assert set(environments.REQUIREMENTS) == set(ADAPTERS.values()) - {"uniform"} | {"coco"}
 
 
 def read(*words):
@@ -66,33 +66,33 @@ def test_an_unknown_environment_is_refused(tmp_path, capsys):
 def test_a_run_repeats_and_starts_at_the_default_configuration(name):
     first, again = (play.play(name, INSTANCE, 3, 25) for _ in range(2))
     assert {**first, "cpu": 0} == {**again, "cpu": 0}
-    landscape = landscape_of(INSTANCE, 3)
+    landscape = instance_of(INSTANCE, 3)
     if name == "random":
         assert first["values"][0] == [p.val for p in landscape.parameters]
     assert len(first["rewards"]) == len(first["values"]) == len(first["cpu"]) == 25
-    assert set(first["regret_best_sample"]) == {"20"}
+    assert set(first["regret_best_sample"]) == {str(n) for n in LOOKS if n <= 25}
 
 
 def test_the_regret_of_the_best_sample_is_that_of_the_largest_reward():
     line = play.play("random", INSTANCE, 5, 20)
     best = max(range(20), key=line["rewards"].__getitem__)
     values = dict(zip(line["names"], line["values"][best], strict=True))
-    assert line["regret_best_sample"]["20"] == max(0.0, landscape_of(INSTANCE, 5).regret(values))
+    assert line["regret_best_sample"]["20"] == max(0.0, instance_of(INSTANCE, 5).regret(values))
     assert line["regret_own_choice"] == line["regret_best_sample"]
 
 
 def test_our_algorithms_choose_what_they_recommend():
     line = play.play("uniform_random", INSTANCE, 5, 20)
-    mine = player("uniform_random", landscape_of(INSTANCE, 5).parameters, 5, 20)
+    mine = player("uniform_random", instance_of(INSTANCE, 5).parameters, 5, 20)
     for reward in line["rewards"]:
         mine.ask()
         mine.tell(reward)
-    assert line["regret_own_choice"]["20"] == max(0.0, landscape_of(INSTANCE, 5).regret(mine.choice()))
+    assert line["regret_own_choice"]["20"] == max(0.0, instance_of(INSTANCE, 5).regret(mine.choice()))
 
 
 def test_a_name_that_nobody_has_is_refused():
     with pytest.raises(OppertuneError):
-        player("nobody", landscape_of(INSTANCE, 0).parameters, 0, 20)
+        player("nobody", instance_of(INSTANCE, 0).parameters, 0, 20)
 
 
 def arguments(out, seeds):
@@ -113,3 +113,12 @@ def test_what_is_in_the_file_is_not_played_again(tmp_path):
         (name, seed) for seed in (0, 1) for name in (INSTANCE, "system8/heavy")
     ]
     assert play.lines_of([out, tmp_path / "absent.jsonl"]) == lines
+
+
+def test_a_class_that_there_is_not_is_refused_before_anything_is_played(tmp_path, capsys):
+    wanted = arguments(tmp_path / "runs.jsonl", (0, 1))
+    wanted.classes = [INSTANCE, "system3/windy"]
+    assert play.main(wanted) == 2
+    said = capsys.readouterr().err
+    assert "no such class: system3/windy; there are landscapes, mixint, noisy, " in said
+    assert list(tmp_path.iterdir()) == []
