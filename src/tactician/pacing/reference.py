@@ -47,8 +47,10 @@ class Reference(NamedTuple):
         scale: the metric per look.
         scale_scatter: standard deviation of its logarithm, where a look is a part of the whole run.
         length_s: until the last interval of a whole run; 0.0 without intervals.
-        warmup_s: so long no interval counts.
-        tilt: how far, on the log scale, the first half of a run is from the whole.
+        warmup_s: so long no interval counts, as an equal of the incumbent warms up as the incumbent did.
+        behind: how much worse, on the log scale, an equal of the incumbent may look by its first half than by
+            the whole; 0.0 where that looks better.
+        tilt: how far the first half of a run usually is from the whole, in either direction.
         batches: how correlated intervals are averaged.
     """
 
@@ -67,6 +69,7 @@ class Reference(NamedTuple):
     scale_scatter: float
     length_s: float
     warmup_s: float
+    behind: float
     tilt: float
     batches: Batching
 
@@ -93,7 +96,7 @@ class Reference(NamedTuple):
         """
         if self.weights.performance <= 0.0:
             return False
-        needed = self.best * math.exp(-self.apart * self.scatter - self.tilt)
+        needed = self.best * math.exp(-self.apart * self.scatter - self.behind)
         calmest = min(1.0, stability + self.apart * self.stability_scatter)
         return self._reward(performance, calmest) < self._reward(needed, self.best_stability) - _ROUNDING
 
@@ -143,7 +146,7 @@ def reference(
     measured = [found for outcome in trials if (found := _looked(outcome, look)) is not None]
     maximize = base[-1].measurement.maximize
     level = statistics.median(found.look for found in base[-LEAST_BASELINES:])
-    best, best_stability = _incumbent(base, measured, level, weights, maximize=maximize)
+    best, incumbent = _incumbent(base, measured, level, weights, maximize=maximize)
     whole = [each for each in [*base, *measured] if ENDED not in each.measurement.metrics]
     metrics = [found.measurement.metrics for found in whole]
     looks = [math.log(found.look) for found in base]
@@ -155,7 +158,7 @@ def reference(
         unit=base[-1].measurement.unit,
         weights=weights,
         best=best,
-        best_stability=best_stability,
+        best_stability=incumbent.stability,
         scatter=max(_LEAST_SCATTER, statistics.stdev(looks)),
         apart=many_to_one(len(measured) + 1, len(base) - 1, error),
         usual_scatter=_shrunk(wholes),
@@ -164,8 +167,9 @@ def reference(
         scale=math.exp(statistics.median(scales)),
         scale_scatter=statistics.stdev(scales) if within else 0.0,
         length_s=_median(metrics, LENGTH),
-        warmup_s=max((each.get(WARMUP, 0.0) for each in metrics), default=0.0),
-        tilt=_tilt([found.measurement.metrics for found in base]),
+        warmup_s=max(_usual(base, _warmup), _warmup(incumbent)),
+        behind=max(0.0, _usual(base, _behind), _behind(incumbent)),
+        tilt=abs(_usual(base, _behind)),
         batches=batching(_correlation(metrics)),
     )
 
@@ -195,16 +199,38 @@ def _incumbent(
     weights: RewardWeights,
     *,
     maximize: bool,
-) -> tuple[float, float]:
-    """Return performance and stability of the run with the best reward.
+) -> tuple[float, _Looked]:
+    """Return performance and look of the run with the best reward.
 
     The baseline is an incumbent too, by its usual reward and not by its luckiest.
     """
-    candidates = [(1.0, statistics.median(found.stability for found in base))]
-    for found in measured:
-        ratio = found.look / level if maximize else level / found.look
-        candidates.append((ratio, found.stability))
-    return max(candidates, key=lambda pair: weights.performance * pair[0] + weights.stability * pair[1])
+    steady = statistics.median(found.stability for found in base)
+    usual = min(base, key=lambda found: abs(found.look - level))
+    candidates = [
+        (1.0, usual._replace(stability=steady)),
+        *((found.look / level if maximize else level / found.look, found) for found in measured),
+    ]
+    return max(
+        candidates, key=lambda one: weights.performance * one[0] + weights.stability * one[1].stability
+    )
+
+
+def _warmup(found: _Looked) -> float:
+    return found.measurement.metrics.get(WARMUP, 0.0)
+
+
+def _behind(found: _Looked) -> float:
+    """How much worse the first half was than the whole, on the log scale; negative where it was better."""
+    metrics = found.measurement.metrics
+    head, mean = metrics.get(HEAD, 0.0), metrics.get(MEAN, 0.0)
+    if head <= 0.0 or mean <= 0.0:
+        return 0.0
+    return math.log(mean / head) if found.measurement.maximize else math.log(head / mean)
+
+
+def _usual(base: Sequence[_Looked], of: Callable[[_Looked], float]) -> float:
+    """Over the baselines, so that one odd run does not speak for all."""
+    return statistics.median(of(found) for found in base)
 
 
 def _shrunk(logarithms: Sequence[float]) -> float:
@@ -217,16 +243,6 @@ def _shrunk(logarithms: Sequence[float]) -> float:
 def _median(metrics: Sequence[Mapping[str, float]], name: str) -> float:
     values = [each[name] for each in metrics if name in each]
     return statistics.median(values) if values else 0.0
-
-
-def _tilt(metrics: Sequence[Mapping[str, float]]) -> float:
-    """How far the first half of the baselines lies from their whole: early looks may be off by that."""
-    tilts = [
-        math.log(each[HEAD] / each[MEAN])
-        for each in metrics
-        if each.get(HEAD, 0.0) > 0.0 and each.get(MEAN, 0.0) > 0.0
-    ]
-    return abs(statistics.median(tilts)) if tilts else 0.0
 
 
 def _correlation(metrics: Sequence[Mapping[str, float]]) -> float:

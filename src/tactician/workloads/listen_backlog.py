@@ -16,7 +16,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tactician.workloads._loopback import Address, bring_loopback_up, served, wait
 from tactician.workloads._program import Figures, Progress, parser, run
@@ -47,10 +47,11 @@ def measure(duration_s: float, progress: Progress | None = None) -> Figures:
         start = time.monotonic()
         deadline = start + duration_s
         while time.monotonic() < deadline:
-            answered += burst(address, deadline)
             sent += BURST
-            if (elapsed := time.monotonic() - start) >= progress.due_s:
-                progress.tell(elapsed, answered)
+            for answers in burst(address, lambda: min(deadline, start + progress.due_s), deadline):
+                answered += answers
+                if (elapsed := time.monotonic() - start) >= progress.due_s:
+                    progress.tell(elapsed, answered)
         elapsed = time.monotonic() - start
     return {
         "requests_per_second": answered / elapsed,
@@ -69,8 +70,16 @@ def accept_in_batches(listening: socket.socket, lifeline: int) -> None:
                     client.send(ANSWER)
 
 
-def burst(address: Address, deadline: float) -> int:
-    """Connect all clients at once and return how many have an answer when all have one or time is up."""
+def burst(address: Address, wake: Callable[[], float], deadline: float) -> Iterator[int]:
+    """Connect all clients at once and yield answers as they come, until all are answered or time is up.
+
+    A burst may last a second, so it returns to its caller in between, if need be with no answer.
+
+    Args:
+        address: of the server.
+        wake: the next time to return at, by the monotonic clock.
+        deadline: when time is up, by the same clock.
+    """
     poll = select.poll()
     with contextlib.ExitStack() as clients:
         waiting = {}
@@ -80,13 +89,13 @@ def burst(address: Address, deadline: float) -> int:
             client.connect_ex(address)
             poll.register(client, select.POLLIN)
             waiting[client.fileno()] = client
-        answered = 0
-        while waiting and (left := deadline - time.monotonic()) > 0:
-            for number, _ in poll.poll(left * 1000):
+        while waiting and time.monotonic() < deadline:
+            answered = 0
+            for number, _ in poll.poll(max(0.0, wake() - time.monotonic()) * 1000):
                 poll.unregister(number)
                 with contextlib.suppress(OSError):
                     answered += waiting.pop(number).recv(1) == ANSWER
-    return answered
+            yield answered
 
 
 if __name__ == "__main__":
