@@ -137,6 +137,15 @@ def test_prints_finite_figures_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_burst_that_waits_says_so_while_it_waits(namespace: list[str], start: Start) -> None:
+    """With a short queue one burst outlasts the run, and a bad trial must not be silent until its end."""
+    command = [*namespace, *with_settings(["net/core/somaxconn=16"], [])]
+    options = ("--duration", "0.8", "--progress", "0.1")
+    status, out, err = start([*command, *program("listen_backlog", *options)]).result()
+    assert (status, err) == (0, "")
+    assert len([line for line in out.splitlines() if line.startswith("progress: ")]) > 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("module", NETWORKED)
 def test_a_server_ends_with_its_parent(
