@@ -166,23 +166,23 @@ def _apply(wish: _Wish, experiment: Experiment, lock: HostLock) -> Applied:
     best = dict(proven(wish.record, "applied"))
     if wrong := misfits(seen, best):
         raise PreflightError(wrong)
-    planned = Planned({}, (), ())
+    planned = Planned()
     if wish.persist:
         settings = settings_of(experiment, best, dict(wish.record.original), host)
-        planned = plan_files(wish.record, settings, wish.root)
+        planned = plan_files(wish.record, settings, wish.root, seen.services)
     owners = survey(seen.experiment, wish.root)
     done = Applied(
         {},
         tuple(knob.name for knob in seen.knobs),
         {name: value for name, value in best.items() if name not in {knob.name for knob in seen.knobs}},
-        tuple(planned.files),
+        planned.paths,
         (*planned.notices, *_lasting(seen), *(owner.notice for owner in owners)),
     )
     if only_files:
         place(planned, wish.path, wish.root)
         return done
     plan = _plan(seen, ServiceHost(host, seen.services), best)
-    if not plan.changes and not planned.files:
+    if not plan.changes and not planned:
         return done
     confirmation = _write(wish, plan, planned, seen, lock)
     changed = {name: value for change in plan.changes for name, value in change.values}
