@@ -121,7 +121,10 @@ def _place_files(planned: Planned, journal: Path, root: str) -> None:
         for folder in dict.fromkeys(folders)
     ]
     append(journal, {"kind": "folders", "folders": before})
-    files = [whole_files.record(path) for path in paths]
+    files = [
+        {**whole_files.record(path), "written": [base64.b64encode(text.encode()).decode("ascii")]}
+        for path, text in paths.items()
+    ]
     undo = {
         "name": "files for the boot",
         "writes": [],

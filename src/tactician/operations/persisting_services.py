@@ -89,7 +89,7 @@ def place_edits(edits: Sequence[Edit], path: Path) -> None:
             "name": edit.service,
             "writes": [],
             "expected": [],
-            "files": [kept],
+            "files": [{**kept, "written": [base64.b64encode(text).decode("ascii")]}],
             "commands": live.get("commands", []),
             "checks": live.get("checks", []),
         }

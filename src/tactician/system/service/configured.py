@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tactician import catalogue
 from tactician.errors import KnobWriteError
@@ -44,6 +45,7 @@ class ConfiguredService:
         self._timeout_s = timeout_s
         self._tuned: list[str] = []
         self._defaults: dict[str, str] = {}
+        self._undo: Undo | None = None
         try:
             self._text()
         except OSError as error:
@@ -61,6 +63,14 @@ class ConfiguredService:
             value = self._default(setting)
         self._tuned.append(setting)
         return Setting(value, self._acts(setting), self.numbers.get(setting, {}))
+
+    def show(self, setting: str) -> str | None:
+        """Return what the file says, or the catalogue's default. Raises OSError."""
+        try:
+            value = self._syntax.read(self._text(), setting)
+        except SettingsTextError as error:
+            raise OSError(22, str(error), self.path) from error
+        return self._catalogued(setting) if value is None else value
 
     def ready(self, acts: Sequence[str]) -> None:
         """Refuse where the file as it is does not pass its own check, or the service does not work."""
@@ -85,10 +95,12 @@ class ConfiguredService:
         listed = ", ".join(f"{name}={value}" for name, value in changed.items())
         try:
             kept = whole_files.record(self.path)
+            self._refuse_other(kept, listed)
             text = self._text()
             for name, value in changed.items():
                 text = self._syntax.edit(text, name, value)
-            copy = whole_files.write_beside(kept, text.encode("utf-8", "surrogateescape"))
+            content = text.encode("utf-8", "surrogateescape")
+            copy = whole_files.write_beside(kept, content)
         except SettingsTextError as error:
             raise KnobWriteError(22, f"{self.name}: {listed}: {error}") from error
         except OSError as error:
@@ -98,6 +110,7 @@ class ConfiguredService:
                 said = self.runner.run(_about(self.check, copy))
                 if said.status != 0:
                     raise KnobWriteError(22, f"{self.name}: {listed} was refused: {tail(said.text)}")
+            self.runner.wrote(self._undo, self.path, content)
             whole_files.take(copy, kept)
         except BaseException:  # also an interrupt: the copy lies beside the operator's file
             whole_files.forget(copy)
@@ -106,13 +119,22 @@ class ConfiguredService:
 
     def undo(self, changed: Settings) -> Undo:
         """Return the file as it is, and how the service takes notice of it. Raises OSError."""
-        return Undo(
+        self._undo = Undo(
             service=self.name,
-            files=(whole_files.record(self.path),),
+            files=({**whole_files.record(self.path), "written": []},),
             commands=self._ways(changed),
             rescue=self.rescue,
             checks=(self.health,) if self.health is not None else (),
         )
+        return self._undo
+
+    def _refuse_other(self, now: Mapping[str, Any], listed: str) -> None:
+        """Refuse to edit what is not what was journalled: the difference would be taken for ours."""
+        known = {kept["path"]: kept["content"] for kept in self._undo.files} if self._undo else {}
+        if known.get(now["path"], now["content"]) != now["content"]:
+            raise KnobWriteError(
+                11, f"{self.name}: {listed}: somebody else changed {now['path']} at this moment"
+            )
 
     def _activate(self, ways: Sequence[Command], listed: str) -> None:
         for command in ways:
@@ -150,12 +172,19 @@ class ConfiguredService:
         return "restart" if self.restart and known is not None and known.acts == "restart" else "reload"
 
     def _default(self, setting: str) -> str:
+        default = self._catalogued(setting)
+        if default is None:
+            raise refuse(f"{setting} is not set in {self.path}, and its default is not known; set it there")
+        self._defaults[setting] = default
+        return default
+
+    def _catalogued(self, setting: str) -> str | None:
+        """Return the default that the catalogue has, as the file would have it."""
         known = catalogue.entry(f"{self.name}.{setting}")
         default = None if known is None else known.default
         if known is None or default is None or (known.type in ("int", "float") and isinstance(default, str)):
-            raise refuse(f"{setting} is not set in {self.path}, and its default is not known; set it there")
-        self._defaults[setting] = f"{default}{'ms' if known.unit == 'ms' else ''}"
-        return self._defaults[setting]
+            return None
+        return f"{default}{'ms' if known.unit == 'ms' else ''}"
 
     def _text(self) -> str:
         with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as file:

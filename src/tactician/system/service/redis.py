@@ -83,6 +83,10 @@ class RedisService:
         self._tuned.append(setting)
         return Setting(self._known[setting], "at once")
 
+    def show(self, setting: str) -> str | None:
+        """Return what the server had when it was opened."""
+        return self._known.get(setting)
+
     def ready(self, acts: Sequence[str]) -> None:
         """Nothing stands in the way of what acts at once."""
 

@@ -157,3 +157,36 @@ def test_one_in_a_network_of_its_own_is_not_reloaded_from_here():
     elsewhere = support_services.nginx(prefix=("unshare", "-n"))
     with elsewhere as server, pytest.raises(PreflightError, match="another net namespace"):
         Nginx("nginx", ServiceAccess("nginx", path=str(server.path)))
+
+
+def test_an_edit_during_a_trial_stays_and_is_told(nginx):
+    one = Bench({"nginx": opened(nginx)})
+    text, times = nginx.path.read_text(), nginx.path.stat()
+    theirs = text.replace("access_log off;", "access_log off; # by hand")
+    try:
+        with one.transaction() as transaction:
+            transaction.apply(one.plan(KNOBS, nginx__worker_processes=2))
+            nginx.path.write_text(
+                nginx.path.read_text().replace("access_log off;", "access_log off; # by hand")
+            )
+        assert nginx.path.read_text() == theirs
+        (told,) = transaction.theirs
+        assert told.startswith(f"{nginx.path} has changes of somebody else")
+    finally:
+        nginx.path.write_text(text)
+        os.utime(nginx.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_edit_between_journal_and_write_is_nothing_to_write_over(nginx):
+    service = opened(nginx)
+    undo = service.undo({"gzip": "on"})
+    text, times = nginx.path.read_text(), nginx.path.stat()
+    try:
+        nginx.path.write_text(text + "# by hand\n")
+        with pytest.raises(KnobWriteError, match="somebody else changed"):
+            service.write({"gzip": "on"})
+        assert services.put_back([as_entry(undo)], "trial") == ([], [])
+        assert nginx.path.read_text() == text + "# by hand\n"
+    finally:
+        nginx.path.write_text(text)
+        os.utime(nginx.path, ns=(times.st_atime_ns, times.st_mtime_ns))
