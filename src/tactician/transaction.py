@@ -80,6 +80,10 @@ class Transaction:
                 moved = self._note_side_effects(before)
         return moved
 
+    def keep(self) -> None:
+        """Let everything stay that was applied: the way back is somebody else's from now on."""
+        self._undos.clear()
+
     def restore(self) -> None:
         """Put back everything that was applied, and what putting it back moved on the side.
 

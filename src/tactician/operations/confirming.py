@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tactician.errors import HostError, OperatorError, Problem, RefusedError, RestoreError
+from tactician.operations import helped
 from tactician.operations.persisting import Planned, intended, overridden, place
 from tactician.operations.reverting import chosen
 from tactician.system.applications import unconfirmed
@@ -37,6 +38,12 @@ def confirm(home: Home, run_id: str | None = None, root: str = "") -> Confirmed:
         HostError: the time is over, and everything was taken back.
         RestoreError: the time is over, and not everything could be taken back.
     """
+    if not helped.is_ours(home.applied, run_id):
+        with helped.application(run_id) as found_there:
+            if found_there is not None:
+                connection, known = found_there
+                left_s = helped.confirm(connection, known["run_id"])
+                return Confirmed(known["run_id"], left_s, ())
     path = _meant(home, run_id)
     try:
         planned = _intended(path)
@@ -48,7 +55,7 @@ def confirm(home: Home, run_id: str | None = None, root: str = "") -> Confirmed:
         # A crash between the word and the files leaves the files to the next confirm.
         if found.phase != "unconfirmed" and not planned:
             raise OperatorError(f"run {found.run_id} awaits no confirmation; it stays until it is reverted")
-        with applied.locked(path):
+        with journal.locked(path):
             place(planned, path, root)
     except FileNotFoundError:
         raise OperatorError(f"run {path.stem} was taken back: its time to be confirmed was over") from None

@@ -18,8 +18,7 @@ from tactician.system.boot import tmpfiles
 from tactician.system.boot.prediction import READERS, at_boot, boot_reader
 from tactician.system.service.base import Service
 from tactician.undo import whole_files
-from tactician.undo.applied import append
-from tactician.undo.journal import Entry
+from tactician.undo.journal import Entry, append
 
 _PROGRAMS = {"systemd": "systemd-sysctl", "procps": "sysctl --system"}
 

@@ -13,7 +13,7 @@ from tactician.system.service import redis_file
 from tactician.system.service.base import Service
 from tactician.system.service.redis import RedisService
 from tactician.undo import journal, whole_files
-from tactician.undo.applied import append
+from tactician.undo.journal import append
 
 
 class Edit(NamedTuple):

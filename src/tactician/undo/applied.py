@@ -145,6 +145,32 @@ def take_back_overdue(folder: Path) -> list[recover.Recovery]:
     return taken
 
 
+def laid_over(path: Path, folder: Path) -> tuple[str, list[str]] | None:
+    """Return a later application that changed the same places, and those; None where there is none."""
+    order = {other: begun(other) for other in recover.leftover_journals(folder)}
+    own = _places(path)
+    for other, moment in order.items():
+        if other != path and moment > order[path] and (shared := own & _places(other)):
+            return other.stem, sorted(shared)
+    return None
+
+
+def begun(path: Path) -> str:
+    """Return when an application was begun; empty where its journal does not say."""
+    try:
+        return str(journal.read(path).header.get("started", ""))
+    except OSError:
+        return ""
+
+
+def _places(path: Path) -> set[str]:
+    places: set[str] = set()
+    for undo in journal.read(path).pending():
+        places |= {place for place, _, _ in undo["expected"]}
+        places |= {kept["path"] for kept in undo.get("files", ())}
+    return places
+
+
 def _holder(latest: dict[str, journal.Entry]) -> int | None:
     held = latest.get("held")
     return int(held["pid"]) if held is not None and _alive(held) else None
