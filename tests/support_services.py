@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from support_core import LoggedGuardian, LoggedJournal
@@ -218,6 +218,7 @@ class Nginx:
         os.utime(self.path, (time.time() - 60, time.time() - 60))
         subprocess.run([*prefix, *self.argv], check=True, stdin=subprocess.DEVNULL)
         until(lambda: (folder / "nginx.pid").exists() and (folder / "nginx.pid").read_text())
+        until(self.workers)  # by then the master has the title by which it is found
 
     @property
     def argv(self) -> list[str]:
@@ -237,9 +238,21 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def nginx(text: str = NGINX, prefix: Sequence[str] = ()) -> Iterator[Nginx]:
-    """A running server; ``prefix`` is put before its command."""
+def nginx(
+    text: str = NGINX,
+    prefix: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Iterator[Nginx]:
+    """A running server; ``prefix`` is put before its command, ``files`` and ``links`` into its folder."""
     with folder_of() as folder:
+        for name, content in (files or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(content)
+            os.utime(folder / name, (time.time() - 60, time.time() - 60))
+        for name, target in (links or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).symlink_to(folder / target)
         server = Nginx(folder, text, prefix)
         try:
             yield server
