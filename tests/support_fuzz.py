@@ -26,9 +26,10 @@ from tactician.errors import TacticianError
 from tactician.experiment import Metric
 from tactician.system.parsers import MetricNotFoundError, find_metric, parse_output
 from tactician.system.parsers.progress import ProgressReader
-from tactician.undo import files, helper_session, journal, recover
+from tactician.undo import applied, files, helper_applied, helper_session, journal, recover
 from tactician.undo.helper_rules import Table
 from tactician.undo.helper_session import Session
+from tactician.undo.restore import restore
 
 CASES = Path(__file__).parent / "cases"
 CORPUS = CASES / "fuzz"
@@ -117,7 +118,7 @@ def recovery(data: bytes) -> None:
 def helper(data: bytes) -> None:
     """No line makes the helper raise, and none makes it write what is not listed or not journalled."""
     shown, written = {KEY: "128"}, []
-    real_write, real_read = files.write_text, files.read_text
+    real_write, real_read, real_restore = files.write_text, files.read_text, restore
 
     def write(path: str, text: str, netns: str = "") -> None:
         written.append((path, text))
@@ -129,17 +130,24 @@ def helper(data: bytes) -> None:
         # Nothing reaches the kernel: neither a write nor its restore.
         module.write_text, module.read_text = write, lambda path, netns="": shown.get(path) or real_read(path)
         lock, watcher = helper_session.take_lock, helper_session.Watcher
-        helper_session.take_lock = lambda netns: socket.socket(socket.AF_UNIX)
+        for one in (helper_session, helper_applied):
+            one.take_lock = lambda netns: socket.socket(socket.AF_UNIX)
         helper_session.Watcher = _Watcher  # type: ignore[assignment, misc]
+        recover.restore = applied.restore = _through(real_restore)  # type: ignore[attr-defined]
         try:
             for line in data.split(b"\n"):
                 with contextlib.suppress(ValueError, RecursionError):
                     reply = session.answer(json.loads(line))
                     assert isinstance(reply["ok"], bool)
             assert session.end() == []
+            # What was kept stands, by its journal alone.
+            for kept in session.answer({"do": "applications"})["applications"]:
+                assert session.answer({"do": "revert", "run_id": kept["run_id"]})["ok"]
         finally:
             module.write_text, module.read_text = real_write, real_read
-            helper_session.take_lock, helper_session.Watcher = lock, watcher  # type: ignore[misc]
+            recover.restore = applied.restore = real_restore  # type: ignore[attr-defined]
+            helper_session.take_lock = helper_applied.take_lock = lock
+            helper_session.Watcher = watcher  # type: ignore[misc]
     assert shown == {KEY: "128"}
     assert all(path == KEY and (text == "128" or 16 <= int(text) <= 65535) for path, text in written)
 
@@ -153,8 +161,16 @@ class _Watcher:
     def ensure(self) -> None:
         pass
 
+    def arm(self) -> None:
+        pass
+
     def dismiss(self) -> None:
         pass
+
+
+def _through(restore: Any) -> Callable[..., Any]:
+    """A restore that reads and writes as the module of files does at that moment."""
+    return lambda undos, **named: restore(undos, files.read_text, files.write_text, **named)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -190,12 +206,14 @@ ENTRIES = st.fixed_dictionaries(
     optional={"undos": JSON, "pid": JSON, "start": JSON, "marker": JSON, "run_id": JSON, "pid_start": JSON,
               "boot_id": st.sampled_from(["", "another", None]) | JSON, "namespace": JSON, "writes": JSON},
 )  # fmt: skip
-ASKED = ["hello", "begin", "guard", "read", "probe", "originals", "write", "restored"]
+ASKED = ["hello", "begin", "guard", "read", "probe", "originals", "write", "restored", "keep",
+         "applications", "confirm", "revert"]  # fmt: skip
 REQUESTS = st.fixed_dictionaries(
     {"do": st.sampled_from(ASKED) | JSON},
     optional={"path": st.just(KEY) | JSON, "netns": st.just("") | JSON, "text": st.just("256") | JSON,
               "version": st.just(1) | JSON, "run_id": st.just("r") | JSON, "hold": JSON,
-              "places": st.just([[KEY, ""]]) | JSON},
+              "places": st.just([[KEY, ""]]) | JSON, "apply": st.just(True) | JSON,
+              "within_s": st.sampled_from([None, 300]) | JSON},
 )  # fmt: skip
 
 

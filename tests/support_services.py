@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from support_core import LoggedGuardian, LoggedJournal
@@ -135,24 +135,26 @@ def postgres(prefix: Sequence[str] = ()) -> Iterator[Postgres]:
 
 
 class Redis:
-    """A Redis server."""
+    """A Redis server, with ``redis.conf`` of its folder if there is one."""
 
     def __init__(self, folder: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+        self.folder = folder
         self.socket = str(folder / "redis.sock")
-        argv = [
-            "redis-server",
-            "--port",
-            "0",
-            "--unixsocket",
-            self.socket,
-            "--dir",
-            str(folder),
-            "--save",
-            "",
-        ]
-        with (folder / "log").open("w") as log:
-            self.process = subprocess.Popen([*prefix, *argv, *options], stdout=log, stderr=log)
+        self.path = folder / "redis.conf"
+        argv = ["redis-server", *([str(self.path)] if self.path.exists() else [])]
+        argv += ["--port", "0", "--unixsocket", self.socket, "--dir", str(folder), "--save", ""]
+        self.argv = [*prefix, *argv, *options]
+        self.start()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("w") as log:
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log)
         until(lambda: os.path.exists(self.socket))
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        until(lambda: not os.path.exists(self.socket))
 
     def ask(self, *words: str) -> list[str]:
         done = subprocess.run(
@@ -165,9 +167,11 @@ class Redis:
 
 
 @contextlib.contextmanager
-def redis(*options: str, prefix: Sequence[str] = ()) -> Iterator[Redis]:
-    """A running server; ``prefix`` is put before its command."""
+def redis(*options: str, prefix: Sequence[str] = (), text: str | None = None) -> Iterator[Redis]:
+    """A running server; ``prefix`` is put before its command, ``text`` into its file."""
     with folder_of() as folder:
+        if text is not None:
+            (folder / "redis.conf").write_text(text)
         server = Redis(folder, *options, prefix=prefix)
         try:
             yield server
@@ -214,6 +218,7 @@ class Nginx:
         os.utime(self.path, (time.time() - 60, time.time() - 60))
         subprocess.run([*prefix, *self.argv], check=True, stdin=subprocess.DEVNULL)
         until(lambda: (folder / "nginx.pid").exists() and (folder / "nginx.pid").read_text())
+        until(self.workers)  # by then the master has the title by which it is found
 
     @property
     def argv(self) -> list[str]:
@@ -233,9 +238,21 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def nginx(text: str = NGINX, prefix: Sequence[str] = ()) -> Iterator[Nginx]:
-    """A running server; ``prefix`` is put before its command."""
+def nginx(
+    text: str = NGINX,
+    prefix: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Iterator[Nginx]:
+    """A running server; ``prefix`` is put before its command, ``files`` and ``links`` into its folder."""
     with folder_of() as folder:
+        for name, content in (files or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(content)
+            os.utime(folder / name, (time.time() - 60, time.time() - 60))
+        for name, target in (links or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).symlink_to(folder / target)
         server = Nginx(folder, text, prefix)
         try:
             yield server

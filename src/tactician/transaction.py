@@ -17,6 +17,7 @@ from tactician.interrupts import Interrupts
 from tactician.plan import Change, Plan
 from tactician.ports import Command, Guardian, Host, Journal, Place, Undo
 from tactician.undo.files import same_text
+from tactician.undo.foreign import is_theirs
 from tactician.undo.restore import restore
 
 
@@ -36,6 +37,8 @@ class Transaction:
         self._guardian = guardian
         self._interrupts = interrupts
         self._undos: list[Undo] = []
+        self.theirs: list[str] = []
+        """What somebody else changed meanwhile in files of services, and was kept."""
         self._holding = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -77,6 +80,10 @@ class Transaction:
                 moved = self._note_side_effects(before)
         return moved
 
+    def keep(self) -> None:
+        """Let everything stay that was applied: the way back is somebody else's from now on."""
+        self._undos.clear()
+
     def restore(self) -> None:
         """Put back everything that was applied, and what putting it back moved on the side.
 
@@ -87,12 +94,12 @@ class Transaction:
             return
         with self._interrupts.held():
             before = self._families(place for undo in self._undos for place, _ in undo.expected)
-            leftovers = put_back(self._host, self._undos)
+            leftovers = put_back(self._host, self._undos, self.theirs)
             while self._moved(before):  # ends: each round makes more places known
                 # Setting a scheduler back sets its neighbours to defaults of its own.
                 with contextlib.suppress(JournalError):
                     self._note_side_effects(before)
-                leftovers = put_back(self._host, self._undos)
+                leftovers = put_back(self._host, self._undos, self.theirs)
             self._undos.clear()
             if leftovers:
                 raise RestoreError(leftovers)
@@ -187,15 +194,23 @@ def _unreadable(place: Place, error: OSError) -> KnobReadError:
     return KnobReadError(error.errno, f"{place.path}: cannot be read: {error.strerror}")
 
 
-def put_back(host: Host, undos: Iterable[Undo]) -> list[Problem]:
-    """Restore with a host's own reads and writes; return what is still not as it was."""
+def put_back(host: Host, undos: Iterable[Undo], theirs: list[str] | None = None) -> list[Problem]:
+    """Restore with a host's own reads and writes; return what is still not as it was.
+
+    Args:
+        host: to read and write.
+        undos: oldest first.
+        theirs: gets a sentence for each file that somebody else changed meanwhile.
+    """
     recorded = [as_entry(undo) for undo in undos]
-    _, leftovers = restore(
+    changed, leftovers = restore(
         recorded,
         read=lambda path, netns: host.read(Place(path, netns)),
         write=lambda path, text, netns: host.write(Place(path, netns), text),
         occasion="trial",
     )
+    if theirs is not None:
+        theirs += [f"{path} has {found}" for path, found in changed if is_theirs(found)]
     return [
         Problem(leftover.path, f"shows {leftover.found!r}, was {leftover.wanted!r}; {leftover.command}")
         for leftover in leftovers

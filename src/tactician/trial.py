@@ -6,7 +6,7 @@ import contextlib
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oppertune.core.values import Value
 from tactician import safety
@@ -112,12 +112,14 @@ class TrialRunner:
         """
         if checked and (objection := safety.objection(self._experiment, configuration)):
             return Outcome.refused(configuration, objection)
+        transaction = self._transaction()
         try:
-            with self._transaction() as transaction:
+            with transaction:
                 notes = self._apply(transaction, configuration)
-                return self._paced(configuration, purpose, baseline, notes, pace)
+                outcome = self._paced(configuration, purpose, baseline, notes, pace)
         except (KnobReadError, KnobWriteError) as error:
-            return Outcome.failed(configuration, str(error.strerror or error))
+            outcome = Outcome.failed(configuration, str(error.strerror or error))
+        return replace(outcome, notes=(*outcome.notes, *transaction.theirs))
 
     def _paced(
         self,

@@ -164,12 +164,15 @@ def _print_recoveries(recoveries: list[Any], as_json: bool, verb: str) -> None:
         restored = not any(recovery.leftovers for recovery in recoveries)
         typer.echo(json.dumps({"success": restored, verb: entries}, indent=2))
         return
+    from tactician.undo.foreign import is_theirs
+
     if not recoveries:
         typer.echo("Nothing to recover.")
     for recovery in recoveries:
         typer.echo(f"{verb} run {recovery.run_id}{f': {recovery.note}' if recovery.note else ''}")
         for path, found in recovery.changed:
-            typer.echo(f"  {path} showed {found!r} and is as it was")
+            kept = is_theirs(found)
+            typer.echo(f"  {path} has {found}" if kept else f"  {path} showed {found!r} and is as it was")
         if recovery.ended:
             typer.echo(f"  ended {recovery.ended} benchmark processes")
         for leftover in recovery.leftovers:

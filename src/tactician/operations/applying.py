@@ -15,6 +15,7 @@ from tactician.config import parse_experiment
 from tactician.errors import PreflightError, Problem, RefusedError, RestoreError
 from tactician.experiment import Experiment
 from tactician.interrupts import Interrupts
+from tactician.operations import helped
 from tactician.operations.persisting import Planned, intend, place, plan_files
 from tactician.operations.settings import proven, settings_of
 from tactician.options import Options
@@ -25,6 +26,7 @@ from tactician.system import namespace
 from tactician.system.applications import awaiting, command, note_name, settle
 from tactician.system.files import RealHost
 from tactician.system.guarding import GuardianProcess, RunJournal, run_header
+from tactician.system.helper_host import Helped, find_help
 from tactician.system.home import Home
 from tactician.system.hostlock import HostLock
 from tactician.system.ownership import survey
@@ -32,8 +34,8 @@ from tactician.system.preflight import Preflight, inspect, misfits
 from tactician.system.service.host import ServiceHost
 from tactician.transaction import Transaction
 from tactician.undo import processes
-from tactician.undo.applied import append, boot_clock, look, take_back
-from tactician.undo.journal import JournalFile
+from tactician.undo.applied import boot_clock, look, take_back
+from tactician.undo.journal import JournalFile, append
 from tactician.wiring import check
 
 LONGEST_S = 86400.0
@@ -75,13 +77,6 @@ class Applied(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Return it for ``--json``."""
         return {**self._asdict(), "confirm": None if self.confirm is None else self.confirm._asdict()}
-
-
-class _Kept(Transaction):
-    """A transaction whose changes stay when it ends well."""
-
-    def keep(self) -> None:
-        self._undos.clear()
 
 
 class _Journal(RunJournal):
@@ -149,6 +144,9 @@ def apply_run(
     experiment = parse_experiment(dict(record.document), f"run {record.id}")
     check(experiment, Options(allow_durability=experiment.names, allow_uncatalogued=experiment.names))
     wish = _Wish(record, home, root, confirm_within_s, persist)
+    if not root and (help_found := find_help(experiment)) is not None:
+        with contextlib.closing(help_found.connection):
+            return _apply_helped(wish, experiment, help_found)
     lock = HostLock(namespace.path_of(experiment.network_namespace))
     lock.acquire()
     try:
@@ -160,33 +158,58 @@ def apply_run(
 def _apply(wish: _Wish, experiment: Experiment, lock: HostLock) -> Applied:
     only_files = _stands_in_the_way(wish)
     host = RealHost(wish.root)
+    seen, best = _fitting(wish, experiment, host)
+    planned = Planned()
+    if wish.persist:
+        settings = settings_of(experiment, best, dict(wish.record.original), host)
+        planned = plan_files(wish.record, settings, wish.root, seen.services)
+    owners = [owner.notice for owner in survey(seen.experiment, wish.root)]
+    done = _unwritten(seen, best, [*planned.notices, *_lasting(seen), *owners])._replace(files=planned.paths)
+    if only_files:
+        place(planned, wish.path, wish.root)
+        return done
+    plan = _plan(seen, ServiceHost(host, seen.services), best)
+    if not plan.changes and not planned:
+        return done
+    confirmation = _write(wish, plan, planned, seen, lock)
+    changed = {name: value for change in plan.changes for name, value in change.values}
+    return done._replace(changed=changed, unchanged=plan.unchanged, confirm=confirmation)
+
+
+def _apply_helped(wish: _Wish, experiment: Experiment, help_found: Helped) -> Applied:
+    """Do it through the root helper, which takes hold of the host, and has journal and guardian."""
+    helped.refuse_unhelped(experiment, persist=wish.persist)
+    _stands_in_the_way(wish)
+    help_found.connection.begin(wish.record.id, help_found.hold, apply=True)
+    seen, best = _fitting(wish, experiment, help_found.host)
+    done = _unwritten(seen, best, [owner.notice for owner in survey(seen.experiment)])
+    plan = _plan(seen, ServiceHost(help_found.host, {}), best)
+    if not plan.changes:
+        return done
+    stated = helped.write(help_found, plan, wish.confirm_within_s)
+    return done._replace(
+        changed={name: value for change in plan.changes for name, value in change.values},
+        unchanged=plan.unchanged,
+        confirm=None if wish.confirm_within_s is None else _confirmation(wish, wish.confirm_within_s, stated),
+    )
+
+
+def _fitting(wish: _Wish, experiment: Experiment, host: RealHost) -> tuple[Preflight, dict[str, Value]]:
+    """Look at the host, and return what to apply to it. Raises PreflightError where that does not fit."""
     seen = inspect(experiment, host, namespace.path_of(experiment.network_namespace))
     if seen.problems:
         raise PreflightError(seen.problems)
     best = dict(proven(wish.record, "applied"))
     if wrong := misfits(seen, best):
         raise PreflightError(wrong)
-    planned = Planned({}, (), ())
-    if wish.persist:
-        settings = settings_of(experiment, best, dict(wish.record.original), host)
-        planned = plan_files(wish.record, settings, wish.root)
-    owners = survey(seen.experiment, wish.root)
-    done = Applied(
-        {},
-        tuple(knob.name for knob in seen.knobs),
-        {name: value for name, value in best.items() if name not in {knob.name for knob in seen.knobs}},
-        tuple(planned.files),
-        (*planned.notices, *_lasting(seen), *(owner.notice for owner in owners)),
-    )
-    if only_files:
-        place(planned, wish.path, wish.root)
-        return done
-    plan = _plan(seen, ServiceHost(host, seen.services), best)
-    if not plan.changes and not planned.files:
-        return done
-    confirmation = _write(wish, plan, planned, seen, lock)
-    changed = {name: value for change in plan.changes for name, value in change.values}
-    return done._replace(changed=changed, unchanged=plan.unchanged, confirm=confirmation)
+    return seen, best
+
+
+def _unwritten(seen: Preflight, best: Mapping[str, Value], notices: Sequence[str]) -> Applied:
+    """Return what is so before anything is written."""
+    names = tuple(knob.name for knob in seen.knobs)
+    by_hand = {name: value for name, value in best.items() if name not in names}
+    return Applied({}, names, by_hand, (), tuple(notices))
 
 
 def _lasting(seen: Preflight) -> list[str]:
@@ -216,7 +239,7 @@ def _write(wish: _Wish, plan: Plan, planned: Planned, seen: Preflight, lock: Hos
     try:
         append(wish.path, {"kind": "applying", "pid": os.getpid(), "start": own.start if own else 0})
         interrupts = Interrupts()
-        with interrupts.installed(), _Kept(host, journal, guardian, interrupts) as transaction:
+        with interrupts.installed(), Transaction(host, journal, guardian, interrupts) as transaction:
             guardian.ensure()
             transaction.apply(plan)
             if wish.confirm_within_s is None:
@@ -244,6 +267,10 @@ def _arm(wish: _Wish, seconds: float) -> Confirmation:
     """Write the deadline down before anybody waits for it."""
     stated = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(time.time() + seconds))
     append(wish.path, {"kind": "armed", "deadline_s": boot_clock() + seconds, "stated": stated})
+    return _confirmation(wish, seconds, stated)
+
+
+def _confirmation(wish: _Wish, seconds: float, stated: str) -> Confirmation:
     return Confirmation(seconds, stated, command(wish.home, "confirm", wish.record.id))
 
 

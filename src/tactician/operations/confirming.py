@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tactician.errors import HostError, OperatorError, Problem, RefusedError, RestoreError
-from tactician.operations.persisting import Planned, overridden, place
+from tactician.operations import helped
+from tactician.operations.persisting import Planned, intended, overridden, place
 from tactician.operations.reverting import chosen
 from tactician.system.applications import unconfirmed
 from tactician.system.home import Home
@@ -37,22 +38,28 @@ def confirm(home: Home, run_id: str | None = None, root: str = "") -> Confirmed:
         HostError: the time is over, and everything was taken back.
         RestoreError: the time is over, and not everything could be taken back.
     """
+    if not helped.is_ours(home.applied, run_id):
+        with helped.application(run_id) as found_there:
+            if found_there is not None:
+                connection, known = found_there
+                left_s = helped.confirm(connection, known["run_id"])
+                return Confirmed(known["run_id"], left_s, ())
     path = _meant(home, run_id)
     try:
-        intended = _intended(path)
-        if applied.look(path).phase == "unconfirmed" and (problems := overridden(intended.files, root)):
+        planned = _intended(path)
+        if applied.look(path).phase == "unconfirmed" and (problems := overridden(planned.files, root)):
             raise RefusedError(problems)
         found = applied.confirm(path)
         if found.phase in applied.OVERDUE:
             _too_late(path, found)
         # A crash between the word and the files leaves the files to the next confirm.
-        if found.phase != "unconfirmed" and not intended.files:
+        if found.phase != "unconfirmed" and not planned:
             raise OperatorError(f"run {found.run_id} awaits no confirmation; it stays until it is reverted")
-        with applied.locked(path):
-            place(intended, path, root)
+        with journal.locked(path):
+            place(planned, path, root)
     except FileNotFoundError:
         raise OperatorError(f"run {path.stem} was taken back: its time to be confirmed was over") from None
-    return Confirmed(found.run_id, found.remaining_s, tuple(intended.files))
+    return Confirmed(found.run_id, found.remaining_s, planned.paths)
 
 
 def _meant(home: Home, run_id: str | None) -> Path:
@@ -79,8 +86,8 @@ def _intended(path: Path) -> Planned:
     """Return the files that the confirmation is to bring, unless they are in place."""
     latest = {entry["kind"]: entry for entry in journal.read(path).entries}
     if "intended" not in latest or "placed" in latest:
-        return Planned({}, (), ())
-    return Planned(latest["intended"]["files"], latest["intended"]["values"], ())
+        return Planned()
+    return intended(latest["intended"])
 
 
 def _too_late(path: Path, found: applied.Application) -> None:

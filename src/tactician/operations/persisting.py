@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tactician.errors import Problem, RefusedError
+from tactician.operations.persisting_services import Edit, place_edits, plan_edits
 from tactician.operations.settings import Setting
 from tactician.storage.records import RunRecord
 from tactician.system.boot import tmpfiles
 from tactician.system.boot.prediction import READERS, at_boot, boot_reader
+from tactician.system.service.base import Service
 from tactician.undo import whole_files
-from tactician.undo.applied import append
+from tactician.undo.journal import Entry, append
 
 _PROGRAMS = {"systemd": "systemd-sysctl", "procps": "sysctl --system"}
 
@@ -32,25 +34,48 @@ class Planned(NamedTuple):
         files: path to text, as seen from the host.
         values: path and text of each place that they set at a boot.
         notices: what the operator should know of the next boot.
+        edits: of files that belong to services.
     """
 
-    files: Mapping[str, str]
-    values: Values
-    notices: tuple[str, ...]
+    files: Mapping[str, str] = {}
+    values: Values = ()
+    notices: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self.files or self.edits)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of all files that are written."""
+        return (*self.files, *(edit.path for edit in self.edits))
 
 
-def plan_files(record: RunRecord, settings: Sequence[Setting], root: str = "") -> Planned:
+def plan_files(
+    record: RunRecord,
+    settings: Sequence[Setting],
+    root: str = "",
+    services: Mapping[str, Service] | None = None,
+) -> Planned:
     """Say what to write for a run's settings.
+
+    Args:
+        record: the run.
+        settings: its winner.
+        root: put before every path of the host; for tests.
+        services: those whose settings are applied, by name.
 
     Raises:
         RefusedError: another file would override one of them, or there is no way to set it at a boot.
     """
     texts = _texts(record, settings)
-    problems = [*_impossible(settings, root), *overridden(texts, root)]
+    found = plan_edits(settings, services or {})
+    problems = [*_impossible(settings, root), *found.problems, *overridden(texts, root)]
     if problems:
         raise RefusedError(problems)
     values = [(setting.path, setting.new) for setting in settings if setting.path]
-    return Planned(texts, values, tuple(_notices(texts, root)))
+    return Planned(texts, values, (*_notices(texts, root), *found.notices), found.edits)
 
 
 def overridden(texts: Mapping[str, str], root: str = "") -> list[Problem]:
@@ -61,8 +86,16 @@ def overridden(texts: Mapping[str, str], root: str = "") -> list[Problem]:
 
 def intend(planned: Planned, journal: Path) -> None:
     """Note what is to be written when the confirmation comes. Raises OSError."""
-    if planned.files:
-        append(journal, {"kind": "intended", "files": dict(planned.files), "values": planned.values})
+    if planned:
+        edits = [[edit.service, edit.path, dict(edit.settings)] for edit in planned.edits]
+        written = {"files": dict(planned.files), "values": planned.values, "edits": edits}
+        append(journal, {"kind": "intended", **written})
+
+
+def intended(entry: Entry) -> Planned:
+    """Return what a line of :func:`intend` says."""
+    edits = tuple(Edit(*edit) for edit in entry.get("edits", ()))
+    return Planned(entry["files"], entry["values"], (), edits)
 
 
 def place(planned: Planned, journal: Path, root: str = "") -> None:
@@ -71,8 +104,15 @@ def place(planned: Planned, journal: Path, root: str = "") -> None:
     Raises:
         OSError: one cannot be written; the journal takes the others back.
     """
-    if not planned.files:
+    if not planned:
         return
+    if planned.files:
+        _place_files(planned, journal, root)
+    place_edits(planned.edits, journal)
+    append(journal, {"kind": "placed", "values": [(root + path, text) for path, text in planned.values]})
+
+
+def _place_files(planned: Planned, journal: Path, root: str) -> None:
     paths = {root + path: text for path, text in planned.files.items()}
     folders = [folder for path in paths for folder in _folders(path)]
     before = [
@@ -80,7 +120,10 @@ def place(planned: Planned, journal: Path, root: str = "") -> None:
         for folder in dict.fromkeys(folders)
     ]
     append(journal, {"kind": "folders", "folders": before})
-    files = [whole_files.record(path) for path in paths]
+    files = [
+        {**whole_files.record(path), "written": [base64.b64encode(text.encode()).decode("ascii")]}
+        for path, text in paths.items()
+    ]
     undo = {
         "name": "files for the boot",
         "writes": [],
@@ -95,7 +138,6 @@ def place(planned: Planned, journal: Path, root: str = "") -> None:
         whole_files.put_back(_plain(path, text))
     after = [{"path": folder["path"], "after_ns": _mtime(str(folder["path"]))} for folder in before]
     append(journal, {"kind": "folders", "folders": after})
-    append(journal, {"kind": "placed", "values": [(root + path, text) for path, text in planned.values]})
 
 
 def _plain(path: str, text: str) -> dict[str, object]:
@@ -129,11 +171,6 @@ def _impossible(settings: Sequence[Setting], root: str) -> list[Problem]:
         problems.append(
             Problem("", f"nothing sets values below /sys at a boot here (no systemd-tmpfiles); {way_out}")
         )
-    for each in settings:
-        if each.name.startswith("redis.") and each.kind == "service":
-            key = each.name.removeprefix("redis.")
-            way_out = f"write {key} {each.new} into redis.conf, or apply without --persist"
-            problems.append(Problem(each.name, f"Redis takes it at run time and forgets it; {way_out}"))
     return problems
 
 

@@ -6,11 +6,11 @@ import contextlib
 from pathlib import Path
 
 from tactician.errors import OperatorError, Problem, RestoreError
+from tactician.operations import helped
 from tactician.system.applications import note_name, settle
 from tactician.system.home import Home, recorded_homes
 from tactician.system.hostlock import HostLock
-from tactician.undo import journal
-from tactician.undo.applied import take_back
+from tactician.undo.applied import begun, laid_over, take_back
 from tactician.undo.recover import Recovery, leftover_journals, recover_folder
 
 
@@ -21,6 +21,11 @@ def revert(home: Home, run_id: str | None = None) -> Recovery:
         OperatorError: nothing is applied, or a later application changed the same places.
         RestoreError: some value could not be put back.
     """
+    if not helped.is_ours(home.applied, run_id):
+        with helped.application(run_id) as found:
+            if found is not None:
+                connection, known = found
+                return helped.revert(connection, known["run_id"])
     path = chosen(home, run_id, "revert")
     _refuse_out_of_order(home, path)
     lock = HostLock()
@@ -59,7 +64,7 @@ def chosen(home: Home, run_id: str | None, verb: str) -> Path:
     Raises:
         OperatorError: there is none.
     """
-    applied = sorted(leftover_journals(home.applied), key=lambda path: (_begun(path), path.stem))
+    applied = sorted(leftover_journals(home.applied), key=lambda path: (begun(path), path.stem))
     meant = [path for path in applied if run_id in (None, "last") or path.stem.startswith(str(run_id))]
     if not meant:
         known = ", ".join(path.stem for path in applied) or "none"
@@ -71,27 +76,9 @@ def chosen(home: Home, run_id: str | None, verb: str) -> Path:
 
 def _refuse_out_of_order(home: Home, path: Path) -> None:
     """A later application of the same places took this one's values for originals."""
-    order = {other: _begun(other) for other in leftover_journals(home.applied)}
-    own = _places(path)
-    for other, begun in order.items():
-        if other != path and begun > order[path] and (shared := own & _places(other)):
-            raise OperatorError(
-                f"run {other.stem} was applied later and changed {', '.join(sorted(shared))} as well; "
-                f"take that back first: tactician revert {other.stem}"
-            )
-
-
-def _places(path: Path) -> set[str]:
-    places: set[str] = set()
-    for undo in journal.read(path).pending():
-        places |= {place for place, _, _ in undo["expected"]}
-        places |= {kept["path"] for kept in undo.get("files", ())}
-    return places
-
-
-def _begun(path: Path) -> str:
-    """Return when an application was begun; empty where its journal does not say."""
-    try:
-        return str(journal.read(path).header.get("started", ""))
-    except OSError:
-        return ""
+    if (later := laid_over(path, home.applied)) is not None:
+        other, places = later
+        raise OperatorError(
+            f"run {other} was applied later and changed {', '.join(places)} as well; "
+            f"take that back first: tactician revert {other}"
+        )

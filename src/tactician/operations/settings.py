@@ -29,6 +29,7 @@ class Setting(NamedTuple):
         name: the sysctl as sysctl.d wants it, the path, ``postgresql.work_mem``, or the argument.
         path: the file to write; empty where it is none.
         new, old: the texts of the winner and of the original.
+        service: the name of the service in the configuration; empty where it is none.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Setting(NamedTuple):
     path: str
     new: str
     old: str
+    service: str = ""
 
 
 def proven(record: RunRecord, done: str) -> Mapping[str, Value]:
@@ -106,7 +108,7 @@ def _of_service(experiment: Experiment, tuned: TunedParameter, value: Value, bef
     unit = known.unit if known is not None and kind in ("nginx", "file") else ""
     knob = ServiceKnob(tuned.parameter, service, key, unit)
     new, old = ("" if each is None else parse(knob.encode("", each))[key] for each in (value, before))
-    return Setting("service", f"{service if kind == 'file' else kind}.{key}", "", new, old)
+    return Setting("service", f"{service if kind == 'file' else kind}.{key}", "", new, old, service)
 
 
 def way_back(setting: Setting, host: RealHost) -> tuple[str, str]:

@@ -87,15 +87,21 @@ class HelperConnection:
             "this network namespace has no name below /run/netns by which the root helper could enter it"
         )
 
-    def begin(self, run_id: str, hold: Sequence[str]) -> None:
+    def begin(self, run_id: str, hold: Sequence[str], *, apply: bool = False) -> None:
         """Take hold of network namespaces; nothing can be written before.
+
+        Args:
+            run_id: of the run.
+            hold: the namespaces.
+            apply: whether what is written may be kept.
 
         Raises:
             LockHeldError: another tuner has one of them.
             RestoreError: an earlier run through the helper could not be put back.
             PreflightError: the helper cannot journal, or refuses.
         """
-        reply = self._exchange({"do": "begin", "version": PROTOCOL, "run_id": run_id, "hold": list(hold)})
+        fields = {"version": PROTOCOL, "run_id": run_id, "hold": list(hold), "apply": apply}
+        reply = self._exchange({"do": "begin", **fields})
         if reply.get("ok"):
             return
         message = str(reply.get("message"))

@@ -174,6 +174,8 @@ class _Look:
 
     def text_of(self, name: str) -> str | None:
         """Return what a place shows that is not tuned itself, None where it cannot be read."""
+        if (known := catalogue.entry(name)) is not None and known.kind == "service":
+            return self.services.number_of(name)
         path = name if name.startswith("/") else path_of(name)
         try:
             return self._host.read(Place(path, "" if name.startswith("/") else self._netns))

@@ -19,15 +19,14 @@ The boot clock counts through a suspend, and no change of the date moves it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tactician.undo import files, journal, processes, recover
+from tactician.undo.journal import append, locked
 from tactician.undo.restore import restore
 
 Phase = Literal["applying", "half", "kept", "unconfirmed", "expired", "gone"]
@@ -127,7 +126,7 @@ def take_back(path: Path, only: frozenset[Phase] | None = None) -> recover.Recov
         changed, leftovers = restore(_set_by_the_boot(content))
         if leftovers:
             return recover.Recovery(path.stem, changed, leftovers, 0)
-        recovery = recover.recover_journal(path)
+        recovery = recover.recover_locked(path)
         if recovery is not None and not recovery.leftovers:
             _tidy(folders, untouched)
     return None if recovery is None else recovery._replace(changed=changed + recovery.changed)
@@ -146,30 +145,30 @@ def take_back_overdue(folder: Path) -> list[recover.Recovery]:
     return taken
 
 
-def append(path: Path, entry: journal.Entry) -> None:
-    """Add a line, durably. Raises OSError."""
-    file = journal.JournalFile.open(path)
+def laid_over(path: Path, folder: Path) -> tuple[str, list[str]] | None:
+    """Return a later application that changed the same places, and those; None where there is none."""
+    order = {other: begun(other) for other in recover.leftover_journals(folder)}
+    own = _places(path)
+    for other, moment in order.items():
+        if other != path and moment > order[path] and (shared := own & _places(other)):
+            return other.stem, sorted(shared)
+    return None
+
+
+def begun(path: Path) -> str:
+    """Return when an application was begun; empty where its journal does not say."""
     try:
-        file.append(entry, durable=True)
-    finally:
-        file.release()
+        return str(journal.read(path).header.get("started", ""))
+    except OSError:
+        return ""
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep confirmation, guardian and revert from one another's heels.
-
-    Raises:
-        FileNotFoundError: the journal was closed before or while we waited.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not os.path.samestat(os.fstat(descriptor), path.stat()):
-            raise FileNotFoundError(2, os.strerror(2), str(path))
-        yield
-    finally:
-        os.close(descriptor)
+def _places(path: Path) -> set[str]:
+    places: set[str] = set()
+    for undo in journal.read(path).pending():
+        places |= {place for place, _, _ in undo["expected"]}
+        places |= {kept["path"] for kept in undo.get("files", ())}
+    return places
 
 
 def _holder(latest: dict[str, journal.Entry]) -> int | None:

@@ -10,7 +10,11 @@ one JSON object a line and gets one back::
     {"do": "restored"}
 
 When its connection ends, however that comes, its changes are taken back. Should this process die, its
-guardian does that.
+guardian does that. What was begun with ``"apply": true`` may stay instead, and is then listed, confirmed and
+taken back by its owner on any connection::
+
+    {"do": "keep", "within_s": S or null}  {"do": "applications"}
+                                           {"do": "confirm" | "revert", "run_id": R}
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ if __package__ in (None, ""):  # run by path, with no site-packages: find our ow
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tactician.undo import recover
+from tactician.undo.applied import take_back_overdue
+from tactician.undo.helper_applied import take_back_over
 from tactician.undo.helper_rules import Table, TableError, load, why_distrusted
 from tactician.undo.helper_session import Reply, Session
 
@@ -52,6 +58,7 @@ _LINE_SECONDS = 10.0
 _IDLE_SECONDS = 60.0
 _SEND_SECONDS = 2.0
 _TICK_SECONDS = 0.5
+_LOOK_SECONDS = 5.0
 _FIRST_PASSED = 3
 _SO_PEERGROUPS = 59
 _MOST_GROUPS = 256
@@ -102,6 +109,7 @@ class Helper:
         self._clients: dict[int, Client] = {}
         self._unrestored: list[Session] = []
         self._ending = False
+        self._look_again = 0.0
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """End after the request at hand; a signal handler."""
@@ -131,6 +139,9 @@ class Helper:
             if now - client.heard > patience:
                 self._drop(client, _bad("timeout", f"no request for {patience:g} s; everything is put back"))
         self._unrestored = [session for session in self._unrestored if session.end()]
+        if now >= self._look_again:
+            self._look_again = now + _LOOK_SECONDS
+            take_back_over(self._journals.with_name("applied"))
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -256,7 +267,10 @@ def main(argv: list[str]) -> int:
         gids = _groups(arguments.allow_group)
         left = [
             leftover
-            for found in recover.recover_folder(Path(arguments.journals))
+            for found in (
+                *recover.recover_folder(Path(arguments.journals)),
+                *take_back_overdue(Path(arguments.journals).with_name("applied")),
+            )
             for leftover in found.leftovers
         ]
         if left:

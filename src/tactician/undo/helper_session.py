@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tactician.undo import files, processes
+from tactician.undo import files
+from tactician.undo.helper_applied import Applications, header_of, keep
 from tactician.undo.helper_rules import Refusal, Rule, Table, check_namespace
 from tactician.undo.helper_watch import Watcher, neighbours, take_lock
 from tactician.undo.journal import JournalFile
@@ -41,7 +42,7 @@ class Session:
 
     Args:
         table: what is permitted.
-        folder: where journals lie.
+        folder: where journals lie; those of what is applied to stay are in ``applied`` beside it.
         peer: pid and uid of the client.
         hold_s: so long it may hold the host without a word.
     """
@@ -55,11 +56,16 @@ class Session:
         self._journal: JournalFile | None = None
         self._watcher: Watcher | None = None
         self._undos: list[dict[str, Any]] = []
+        applications = Applications(folder.with_name("applied"), peer[1])
         self._does: dict[str, Callable[[Reply], Reply]] = {
             "hello": self._hello, "begin": self._begin, "guard": self._guard,
             "read": self._read, "probe": self._probe, "originals": self._originals,
-            "write": self._write, "restored": self._restored,
+            "write": self._write, "restored": self._restored, "keep": self._keep,
+            "applications": applications.listed, "confirm": applications.confirm,
+            "revert": applications.revert,
         }  # fmt: skip
+        self._applications = applications
+        self._applies = False
 
     @property
     def begun(self) -> bool:
@@ -118,6 +124,8 @@ class Session:
                 raise Refusal("a namespace is a text")
             if netns:
                 check_namespace(netns)
+        self._applies = request.get("apply") is True
+        self._applications.refuse_meanwhile()
         try:
             for netns in hold:
                 self._lock(netns)
@@ -141,17 +149,13 @@ class Session:
         self._locks.clear()
 
     def _open_journal(self, run_id: str) -> None:
-        own = processes.status(os.getpid())
-        pid, uid = self._peer
-        header = {
-            "run_id": run_id, "pid": os.getpid(), "pid_start": own.start if own else 0,
-            "boot_id": files.boot_identity(), "namespace": files.namespace_identity(),
-            "client": {"pid": pid, "uid": uid},
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }  # fmt: skip
-        name = f"{run_id}-helper-{pid}-{time.monotonic_ns()}.jsonl"
-        self._journal = JournalFile.create(self._folder / name, header)
-        self._watcher = Watcher(self._folder / name, [lock.fileno() for lock in self._locks.values()])
+        header = header_of(run_id, self._peer)
+        if self._applies:
+            self._journal = self._applications.create(run_id, header)
+        else:
+            name = f"{run_id}-helper-{self._peer[0]}-{time.monotonic_ns()}.jsonl"
+            self._journal = JournalFile.create(self._folder / name, header)
+        self._watcher = Watcher(self._journal.path, [lock.fileno() for lock in self._locks.values()])
 
     def _guard(self, request: Reply) -> Reply:
         self._guardian().ensure()
@@ -202,6 +206,17 @@ class Session:
             return {}
         listed = [[entry.path, entry.found, entry.wanted, entry.command] for entry in leftovers]
         return {**_no("not-restored", errno.EIO, "some places are not as they were"), "leftovers": listed}
+
+    def _keep(self, request: Reply) -> Reply:
+        """Let the changes stay when this connection ends."""
+        if self._journal is None or not self._applies or not self._undos:
+            raise Refusal("only what was begun with apply, and changed since, is kept")
+        told = keep(self._journal.path, request.get("within_s"), self._guardian())
+        self._undos.clear()
+        self._journal.release()
+        self._journal = self._watcher = None
+        self._release_locks()
+        return told
 
     def _place(self, request: Reply) -> tuple[str, str, Rule]:
         return self._table.place(request.get("path"), request.get("netns", ""))

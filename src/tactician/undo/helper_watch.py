@@ -98,6 +98,21 @@ class Watcher:
                 os.write(self._stdin, guardian.DISMISSED)
         self._forget()
 
+    def arm(self) -> None:
+        """Let the guardian hold the deadline in the journal, as a process that outlives us.
+
+        Raises:
+            OSError: it does not.
+        """
+        if self._stdin < 0:
+            raise OSError(errno.ESRCH, "no guardian is there to hold the timer")
+        os.write(self._stdin, guardian.ARMED)
+        status = _reap(self._pid)
+        self._pid = 0
+        self._forget()
+        if status != 0:
+            raise OSError(errno.ETIMEDOUT, "the guardian does not hold the timer")
+
     def _forget(self, *, kill: bool = False) -> None:
         if self._stdin >= 0:
             os.close(self._stdin)
@@ -111,12 +126,14 @@ class Watcher:
             self._pid = 0
 
 
-def _reap(pid: int) -> None:
+def _reap(pid: int) -> int:
+    """Wait for the end of a process, and bring it about if it takes too long; return its status."""
     deadline = time.monotonic() + _START_SECONDS
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
+    return ended[1]
 
 
 def _says_ready(descriptor: int) -> bool:

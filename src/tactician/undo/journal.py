@@ -8,6 +8,7 @@ originals   ``undos``: each with ``writes`` (restore by these, in order) and ``e
             service also what :mod:`tactician.undo.services` reads
 process     a benchmark began: ``pid`` (leader of its group), ``start``, ``marker``
 ended       that process group is gone
+kept        a recovery found a file that somebody else has changed, and kept their change
 restored    everything journalled so far is as it was
 closed      the run is over, nothing is left to do
 ==========  ===================================================================================
@@ -23,6 +24,7 @@ import fcntl
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,6 +147,32 @@ class JournalFile:
         self.release()
         with contextlib.suppress(OSError):
             self.path.unlink()
+
+
+def append(path: Path, entry: Entry) -> None:
+    """Add a line, durably. Raises OSError."""
+    file = JournalFile.open(path)
+    try:
+        file.append(entry, durable=True)
+    finally:
+        file.release()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep guardian, recover, confirmation and revert from one another's heels: one at a time.
+
+    Raises:
+        FileNotFoundError: the journal was closed before or while we waited.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise FileNotFoundError(2, os.strerror(2), str(path))
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_held(path: Path) -> bool:

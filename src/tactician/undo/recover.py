@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tactician.undo import commands, files, journal, processes
+from tactician.undo import commands, files, foreign, journal, processes
 from tactician.undo.leftover import Leftover
 from tactician.undo.restore import command_for, restore
 
@@ -34,14 +35,27 @@ class Recovery(NamedTuple):
 def recover_journal(path: Path) -> Recovery | None:
     """Recover from one journal; None if its run is still alive.
 
+    Its guardian may be at it: two that restart one service would undo each other, so we wait for it.
+
     Raises:
-        OSError: the journal itself cannot be read.
+        OSError: the journal itself cannot be read; FileNotFoundError where somebody else has finished.
     """
+    header = journal.read(path).header
+    if _owner_alive(path, header):
+        return None  # and holds the lock
+    if header.get("pid") == os.getpid():
+        return recover_locked(path)  # so may we, by a run of ours that we gave up
+    with journal.locked(path):
+        return recover_locked(path)
+
+
+def recover_locked(path: Path) -> Recovery | None:
+    """Do so where the lock is the caller's. Raises OSError."""
     content = journal.read(path)
     header = content.header
-    run_id = str(header.get("run_id", path.stem))
-    if _owner_alive(path, header):
+    if _is_running(header):
         return None
+    run_id = str(header.get("run_id", path.stem))
     if content.closed:
         journal.retire(path)
         return Recovery(run_id, [], [], 0, "was closed already")
@@ -50,6 +64,7 @@ def recover_journal(path: Path) -> Recovery | None:
     ended = sum(processes.end(p["pid"], p["start"], p.get("marker", "")) for p in content.processes())
     undos, unreachable, note = _reachable(content)
     changed, leftovers = restore(undos)
+    _note_theirs(path, changed)
     leftovers += unreachable
     _tear_down(header)
     if content.damaged:
@@ -64,9 +79,18 @@ def _after_reboot(path: Path, run_id: str, content: journal.Content) -> Recovery
     """Put back what outlives a restart of the host: files."""
     kept = [{**undo, "writes": [], "expected": []} for undo in content.pending() if undo.get("files")]
     changed, leftovers = restore(kept, occasion="reboot")
+    _note_theirs(path, changed)
     if not leftovers:
         _finish(path)
     return Recovery(run_id, changed, leftovers, 0, "the host was restarted since, and its values with it")
+
+
+def _note_theirs(path: Path, changed: list[tuple[str, str]]) -> None:
+    """Write down what was kept of somebody else's: a guardian has nobody to tell it to."""
+    for place, found in changed:
+        if foreign.is_theirs(found):
+            with contextlib.suppress(OSError):
+                journal.append(path, {"kind": "kept", "path": place, "found": found})
 
 
 def leftover_journals(folder: Path) -> list[Path]:
@@ -94,14 +118,32 @@ def recover_folder(folder: Path) -> list[Recovery]:
 
 
 def _owner_alive(path: Path, header: dict[str, Any]) -> bool:
-    if header.get("boot_id") not in ("", None, files.boot_identity()):
-        return False
+    # Containers may share a state folder and not see each other's pids.
+    return _is_running(header) or (_has_owner(header) and _is_unseen(header) and journal.is_held(path))
+
+
+def _is_running(header: dict[str, Any]) -> bool:
+    """Whether its owner is among the processes that we can see."""
+    return (
+        _has_owner(header)
+        and not _is_unseen(header)
+        and processes.is_alive(header["pid"], header["pid_start"])
+    )
+
+
+def _has_owner(header: dict[str, Any]) -> bool:
+    """Whether another process than ours held it, in this boot."""
     pid, start = header.get("pid"), header.get("pid_start")
-    if not isinstance(pid, int) or not isinstance(start, int) or pid == os.getpid():
-        return False
-    if header.get("pid_namespace") not in ("", None, processes.namespace()):
-        return journal.is_held(path)  # containers may share a state folder and not see each other's pids
-    return processes.is_alive(pid, start)
+    return (
+        header.get("boot_id") in ("", None, files.boot_identity())
+        and isinstance(pid, int)
+        and isinstance(start, int)
+        and pid != os.getpid()
+    )
+
+
+def _is_unseen(header: dict[str, Any]) -> bool:
+    return header.get("pid_namespace") not in ("", None, processes.namespace())
 
 
 def _reachable(content: journal.Content) -> tuple[list[dict[str, Any]], list[Leftover], str]:

@@ -4,7 +4,8 @@ Of an undo these keys are read; all but ``name`` may be absent:
 
 ============  ==================================================================================
 name          of the service
-files         what :func:`whole_files.record` returned
+files         what :func:`whole_files.record` returned; ``written`` in it, what we made of it since,
+              by which :mod:`foreign` tells our versions from somebody else's
 commands      ``argv``, ``environment``, ``timeout_s``: run once the files are back
 rescue        the same, run instead when the commands did not help: a restart in place of a reload
 checks        the same and ``expected``: what it must print, or null where its exit status tells
@@ -19,7 +20,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tactician.undo import whole_files
+from tactician.undo import foreign, whole_files
 from tactician.undo.commands import run_recorded
 from tactician.undo.leftover import Leftover
 
@@ -47,6 +48,10 @@ def put_back(undos: Sequence[Undo], occasion: Occasion) -> tuple[list[tuple[str,
     services = [undo for undo in _agreed(undos) if undo["files"] or undo.get("commands")]
     moved = [(undo, _put_files_back(undo)) for undo in reversed(services)]
     changed = [entry for _, found in moved for entry in found]
+    standing = {undo["name"] for undo, found in moved for _, text in found if foreign.has_standing(text)}
+    for undo in services:
+        if undo["name"] in standing:  # it works with what somebody else wants, and not as it was
+            undo["checks"] = [{**check, "expected": None} for check in undo["checks"]]
     leftovers: list[Leftover] = []
     told: list[Any] = []
     for undo, found in moved:
@@ -64,14 +69,20 @@ def put_back(undos: Sequence[Undo], occasion: Occasion) -> tuple[list[tuple[str,
 
 
 def _agreed(undos: Sequence[Undo]) -> list[Undo]:
-    """Let the oldest word on each file and each check count, in every undo."""
+    """Let the oldest word on each file and each check count, in every undo; and all on what we wrote."""
     files: dict[str, Any] = {}
     checks: dict[tuple[str, ...], Any] = {}
+    for undo in undos:
+        for kept in undo.get("files", ()):
+            oldest = files.setdefault(kept["path"], {**kept})
+            if kept.get("written") is not None:
+                earlier = oldest.get("written") or []
+                oldest["written"] = [*earlier, *(text for text in kept["written"] if text not in earlier)]
     return [
         {
             "name": "service",
             **undo,
-            "files": [files.setdefault(kept["path"], kept) for kept in undo.get("files", ())],
+            "files": [files[kept["path"]] for kept in undo.get("files", ())],
             "checks": [checks.setdefault(tuple(check["argv"]), check) for check in undo.get("checks", ())],
         }
         for undo in undos
@@ -92,10 +103,11 @@ def _put_files_back(undo: Undo) -> list[tuple[str, str]]:
     differing = []
     for kept in undo["files"]:
         whole_files.sweep(kept)
-        if not whole_files.is_back(kept):
-            differing.append((kept["path"], "other content"))
+        if not foreign.is_settled(kept):
+            found = foreign.OURS
             with contextlib.suppress(OSError):  # one refusal must not stop the others; it is found later
-                whole_files.put_back(kept)
+                found = foreign.settle(kept)
+            differing.append((kept["path"], found))
     return differing
 
 
@@ -137,9 +149,9 @@ def _fails(check: dict[str, Any], *, patient: bool) -> list[str]:
 
 def _not_back(undo: Undo) -> list[Leftover]:
     return [
-        Leftover(kept["path"], "", _described(kept), "other content", "tactician recover")
+        Leftover(kept["path"], "", _described(kept), foreign.OURS, "tactician recover")
         for kept in undo["files"]
-        if not whole_files.is_back(kept)
+        if not foreign.is_settled(kept)
     ]
 
 

@@ -5,6 +5,7 @@ A line whose checksum is right and whose shape is wrong comes from no version of
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -87,10 +88,20 @@ def _is_command(command: object) -> bool:
 def _is_file(kept: object) -> bool:
     if not isinstance(kept, dict) or not isinstance(kept.get("path"), str):
         return False
+    written = kept.get("written", [])
+    if not isinstance(written, list) or not all(_is_encoded(text) for text in written):
+        return False
     if kept.get("content") is None:
         return "content" in kept
     numbers = ("mode", "uid", "gid", "mtime_ns")
-    return isinstance(kept["content"], str) and all(_is_number(kept.get(key)) for key in numbers)
+    return _is_encoded(kept["content"]) and all(_is_number(kept.get(key)) for key in numbers)
+
+
+def _is_encoded(content: object) -> bool:
+    try:
+        return isinstance(content, str) and base64.b64decode(content, validate=True) is not None
+    except ValueError:
+        return False
 
 
 def _is_argv(argv: object) -> bool:

@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from tactician.undo import applied, processes
+from tactician.undo import applied, journal, processes
 
 _LOOK_S = 1.0
 _ATTEMPTS = 30
@@ -41,7 +41,7 @@ def detach(path: Path) -> int:
         Path("/proc/self/oom_score_adj").write_text("-1000", encoding="ascii")
     own = processes.status(os.getpid())
     try:
-        applied.append(path, {"kind": "held", "pid": os.getpid(), "start": own.start if own else 0})
+        journal.append(path, {"kind": "held", "pid": os.getpid(), "start": own.start if own else 0})
         os.write(theirs, b"y")
     except OSError:
         return 1

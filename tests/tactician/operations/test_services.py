@@ -9,7 +9,6 @@ import pytest
 
 import support_services
 from support_operations import ID, end_guardians, record_of, rewrite_header, until
-from tactician.errors import RefusedError
 from tactician.operations import apply_run, confirm, export, recover_everywhere, revert
 from tactician.system.applications import unconfirmed
 from tactician.undo import applied
@@ -87,12 +86,6 @@ def test_a_setting_of_redis_comes_back_when_its_guardian_was_killed_too(home, re
     assert "9" in redis.ask("CONFIG", "GET", "maxmemory-samples")
     recover_everywhere(home)
     assert "5" in redis.ask("CONFIG", "GET", "maxmemory-samples")
-
-
-@pytest.mark.needs("redis-server")
-def test_redis_forgets_so_its_settings_are_not_persisted(home, redis):
-    with pytest.raises(RefusedError, match=r"write maxmemory-samples 9 into redis\.conf"):
-        apply_run(of_redis(redis), home, persist=True)
 
 
 def test_an_export_of_services_needs_none_of_them():

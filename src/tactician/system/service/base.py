@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -44,6 +45,9 @@ class Service(Protocol):
     def inspect(self, setting: str) -> Setting:
         """Look at a setting and count it among the tuned ones. Raises PreflightError where it cannot be."""
 
+    def show(self, setting: str) -> str | None:
+        """The text of a setting that is not tuned; None where it has none. Raises OSError."""
+
     def ready(self, acts: Sequence[str]) -> None:
         """Look for what stands in the way of changes that act so. Raises PreflightError."""
 
@@ -66,6 +70,24 @@ class Runner:
 
     def __init__(self) -> None:
         self.journal: Journal | None = None
+
+    def wrote(self, undo: Undo | None, path: str, content: bytes) -> None:
+        """Note what a file is made, so that whoever restores can tell it from somebody else's change.
+
+        Args:
+            undo: the way back, whose holder sees the note too; None notes nothing.
+            path: of the file.
+            content: what it has from now on.
+
+        Raises:
+            JournalError: it cannot be noted.
+        """
+        for kept in undo.files if undo else ():
+            if kept["path"] == os.path.realpath(path) and isinstance(kept, dict):
+                text = base64.b64encode(content).decode("ascii")
+                kept["written"] = [*(kept.get("written") or []), text]
+        if undo is not None and self.journal is not None:
+            self.journal.originals([undo])
 
     def run(self, command: Command) -> commands.Said:
         """Run a command to its end. Raises JournalError, and nothing was run."""

@@ -1,17 +1,19 @@
-"""Services that read a settings file: an edited copy, checked by them, replaces it in one step."""
+"""Services that read settings files: an edited copy, checked by them, replaces one in one step."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tactician import catalogue
-from tactician.errors import KnobWriteError
+from tactician.errors import JournalError, KnobWriteError
 from tactician.experiment import ServiceAccess
 from tactician.ports import Check, Command, Undo
 from tactician.system.service.base import Runner, Setting, Settings, refuse, tail
 from tactician.system.service.directives import Directives
+from tactician.system.service.settings_file import Edited, SettingsFile
 from tactician.system.service.syntax import Lines, SettingsTextError, Syntax
 from tactician.undo import whole_files
 
@@ -22,7 +24,7 @@ class ConfiguredService:
     """A service and its settings file.
 
     Attributes:
-        path: of the file.
+        path: of the file, which may include others.
         reload, restart: how it takes notice; one of them may be empty.
         rescue: what brings it back where that did not.
         health: holds while it works; None where nobody said how to tell.
@@ -40,27 +42,34 @@ class ConfiguredService:
         self.health: Check | None = None
         self.check: Command | None = None
         self.numbers: dict[str, dict[str, int]] = {}
-        self._syntax = syntax
+        self._main = SettingsFile(path, syntax)
         self._timeout_s = timeout_s
         self._tuned: list[str] = []
         self._defaults: dict[str, str] = {}
+        self._undo: Undo | None = None
         try:
-            self._text()
+            self._main.text()
         except OSError as error:
             raise refuse(f"{path} cannot be read: {error.strerror}") from error
-        if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
+        if not self._main.is_replaceable:
             raise refuse(f"no right to replace {path}; be root, or its owner")
 
     def inspect(self, setting: str) -> Setting:
         """Look at a setting, which is tuned from now on. Raises PreflightError."""
+        file = self._file_of(setting)
         try:
-            value = self._syntax.read(self._text(), setting)
+            value = file.value(setting)
         except SettingsTextError as error:
-            raise refuse(f"{self.path}: {error}") from error
+            raise refuse(f"{file.path}: {error}") from error
         if value is None:
             value = self._default(setting)
         self._tuned.append(setting)
         return Setting(value, self._acts(setting), self.numbers.get(setting, {}))
+
+    def show(self, setting: str) -> str | None:
+        """Return what the file says, or the catalogue's default. Raises OSError."""
+        value = self._value(setting)
+        return self._catalogued(setting) if value is None else value
 
     def ready(self, acts: Sequence[str]) -> None:
         """Refuse where the file as it is does not pass its own check, or the service does not work."""
@@ -72,47 +81,95 @@ class ConfiguredService:
             raise refuse(f"the service does not work: {trouble}")
 
     def read(self) -> Settings:
-        """Return what the file says, defaults where it says nothing. Raises OSError."""
-        text = self._text()
-        try:
-            found = {name: self._syntax.read(text, name) for name in self._tuned}
-        except SettingsTextError as error:
-            raise OSError(22, str(error), self.path) from error
+        """Return what the files say, defaults where they say nothing. Raises OSError."""
+        found = {name: self._value(name) for name in self._tuned}
         return {name: self._defaults[name] if value is None else value for name, value in found.items()}
 
     def write(self, changed: Settings) -> None:
         """Edit, check, replace, tell the service, and wait until it works. Raises KnobWriteError."""
         listed = ", ".join(f"{name}={value}" for name, value in changed.items())
+        edits: list[Edited] = []
         try:
-            kept = whole_files.record(self.path)
-            text = self._text()
-            for name, value in changed.items():
-                text = self._syntax.edit(text, name, value)
-            copy = whole_files.write_beside(kept, text.encode("utf-8", "surrogateescape"))
+            for file, settings in self._by_file(changed).items():
+                edits.append(Edited(file, settings))
+                self._refuse_other(edits[-1].kept, listed)
+            self._judge(edits, listed)
+            for edit in edits:
+                edit.prepare()
+            for edit in edits:
+                self.runner.wrote(self._undo, edit.path, edit.content)
+                edit.take()
         except SettingsTextError as error:
             raise KnobWriteError(22, f"{self.name}: {listed}: {error}") from error
-        except OSError as error:
-            raise KnobWriteError(error.errno, f"{self.name}: {self.path}: {error.strerror}") from error
-        try:
-            if self.check is not None:
-                said = self.runner.run(_about(self.check, copy))
-                if said.status != 0:
-                    raise KnobWriteError(22, f"{self.name}: {listed} was refused: {tail(said.text)}")
-            whole_files.take(copy, kept)
-        except BaseException:  # also an interrupt: the copy lies beside the operator's file
-            whole_files.forget(copy)
+        except (KnobWriteError, JournalError):
             raise
+        except OSError as error:
+            raise KnobWriteError(error.errno, f"{self.name}: {error.filename}: {error.strerror}") from error
+        finally:  # also at an interrupt: the copies lie beside the operator's files
+            for edit in edits:
+                edit.forget()
         self._activate(self._ways(changed), listed)
 
     def undo(self, changed: Settings) -> Undo:
-        """Return the file as it is, and how the service takes notice of it. Raises OSError."""
-        return Undo(
+        """Return the files as they are, and how the service takes notice of them. Raises OSError."""
+        self._undo = Undo(
             service=self.name,
-            files=(whole_files.record(self.path),),
+            files=tuple({**whole_files.record(file.path), "written": []} for file in self._by_file(changed)),
             commands=self._ways(changed),
             rescue=self.rescue,
             checks=(self.health,) if self.health is not None else (),
         )
+        return self._undo
+
+    def _file_of(self, setting: str) -> SettingsFile:
+        """Return the file that holds a setting, or is to hold it."""
+        return self._main
+
+    def _tried(self, text: str, copies: Mapping[str, str]) -> str:
+        """Return the main file's text for the check, with copies of other files, by path, in their place."""
+        return text
+
+    def _judge(self, edits: Sequence[Edited], listed: str) -> None:
+        """Let the service check the edited files before one of them is used. Raises KnobWriteError."""
+        if self.check is None:
+            return
+        text, copies = self._main.text(), {}
+        for edit in edits:
+            if edit.path == self._main.real:
+                text = edit.content.decode("utf-8", "surrogateescape")
+            else:
+                edit.prepare()
+                copies[edit.path] = edit.copy
+        kept = whole_files.record(self.path)
+        copy = whole_files.write_beside(kept, self._tried(text, copies).encode("utf-8", "surrogateescape"))
+        try:
+            said = self.runner.run(_about(self.check, copy))
+        finally:
+            whole_files.forget(copy)
+        if said.status != 0:
+            raise KnobWriteError(22, f"{self.name}: {listed} was refused: {tail(said.text)}")
+
+    def _by_file(self, changed: Settings) -> dict[SettingsFile, dict[str, str]]:
+        found: dict[SettingsFile, dict[str, str]] = {}
+        for name, value in changed.items():
+            found.setdefault(self._file_of(name), {})[name] = value
+        return found
+
+    def _value(self, setting: str) -> str | None:
+        """Return what its file says of a setting. Raises OSError."""
+        file = self._file_of(setting)
+        try:
+            return file.value(setting)
+        except SettingsTextError as error:
+            raise OSError(22, str(error), file.path) from error
+
+    def _refuse_other(self, now: Mapping[str, Any], listed: str) -> None:
+        """Refuse to edit what is not what was journalled: the difference would be taken for ours."""
+        known = {kept["path"]: kept["content"] for kept in self._undo.files} if self._undo else {}
+        if known.get(now["path"], now["content"]) != now["content"]:
+            raise KnobWriteError(
+                11, f"{self.name}: {listed}: somebody else changed {now['path']} at this moment"
+            )
 
     def _activate(self, ways: Sequence[Command], listed: str) -> None:
         for command in ways:
@@ -150,16 +207,19 @@ class ConfiguredService:
         return "restart" if self.restart and known is not None and known.acts == "restart" else "reload"
 
     def _default(self, setting: str) -> str:
+        default = self._catalogued(setting)
+        if default is None:
+            raise refuse(f"{setting} is not set in {self.path}, and its default is not known; set it there")
+        self._defaults[setting] = default
+        return default
+
+    def _catalogued(self, setting: str) -> str | None:
+        """Return the default that the catalogue has, as the file would have it."""
         known = catalogue.entry(f"{self.name}.{setting}")
         default = None if known is None else known.default
         if known is None or default is None or (known.type in ("int", "float") and isinstance(default, str)):
-            raise refuse(f"{setting} is not set in {self.path}, and its default is not known; set it there")
-        self._defaults[setting] = f"{default}{'ms' if known.unit == 'ms' else ''}"
-        return self._defaults[setting]
-
-    def _text(self) -> str:
-        with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
+            return None
+        return f"{default}{'ms' if known.unit == 'ms' else ''}"
 
 
 def open_file(name: str, access: ServiceAccess) -> ConfiguredService:

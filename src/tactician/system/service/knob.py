@@ -93,16 +93,28 @@ class ServiceKnob:
         return shown
 
     def _number(self, shown: str) -> Decimal:
-        if shown in self._numbers:
-            return Decimal(self._numbers[shown])
-        match = _NUMBER.fullmatch(shown.strip())
-        scale = _SCALES.get(self._unit, {"": 1})
-        if match is None or match[2].lower() not in scale:
+        number = number_in(shown, self._unit, self._numbers)
+        if number is None:
             raise ValueError(f"{self.name} is {shown!r}, which is no number; write it as one, or give values")
-        return Decimal(match[1]) * scale[match[2].lower()]
+        return number
 
     def _written(self, value: Value) -> str:
         if isinstance(value, str):
             return value
         number = int(value) if float(value).is_integer() else format(Decimal(repr(value)), "f")
         return f"{number}ms" if self._unit == "ms" else str(number)
+
+
+def number_in(shown: str, unit: str, numbers: Mapping[str, int]) -> Decimal | None:
+    """Return the number that a service shows, in ``unit``; None where it shows none.
+
+    Args:
+        shown: as a settings file has it, perhaps with a suffix.
+        unit: of the number; empty where a service shows it without one.
+        numbers: words that stand for a number.
+    """
+    if shown in numbers:
+        return Decimal(numbers[shown])
+    match = _NUMBER.fullmatch(shown.strip())
+    scale = _SCALES.get(unit, {"": 1})
+    return Decimal(match[1]) * scale[match[2].lower()] if match and match[2].lower() in scale else None

@@ -11,7 +11,7 @@ from tactician.errors import PreflightError, Problem
 from tactician.experiment import ServiceAccess, TunedParameter
 from tactician.system.service.base import Service
 from tactician.system.service.configured import open_file
-from tactician.system.service.knob import ServiceKnob
+from tactician.system.service.knob import ServiceKnob, number_in
 from tactician.system.service.nginx import Nginx
 from tactician.system.service.postgresql import PostgreSQL
 from tactician.system.service.redis import RedisService
@@ -66,14 +66,24 @@ class ServiceLook:
             message = f"{tuned.name} acts only after a restart, and services.{name}.allow_restart is false"
             self.problems.append(Problem(path, f"{message}; leave it out, or allow restarts"))
         self._acts.setdefault(name, {})[setting] = found.acts
-        known = catalogue.entry(tuned.target)
-        unit = known.unit if known is not None and self._accesses[name].type in ("nginx", "file") else ""
+        unit = self._unit(tuned.target)
         knob = ServiceKnob(tuned.parameter, name, setting, unit, found.numbers, found.acts)
         try:
             return Seen(knob, knob.decode(f"{setting} = {found.value}"))
         except ValueError as error:
             self.problems.append(Problem(path, str(error)))
             return None
+
+    def number_of(self, target: str) -> str | None:
+        """Return the number of a setting that is not tuned, of a service that is; None where it has none."""
+        name, _, setting = target.partition(".")
+        service = self.services.get(name)
+        try:
+            shown = None if service is None else service.show(setting)
+        except OSError:
+            return None
+        number = None if shown is None else number_in(shown, self._unit(target), {})
+        return None if number is None else format(number, "f")
 
     def finish(self) -> None:
         """Look at what concerns a service as a whole, once all its settings are known."""
@@ -91,6 +101,12 @@ class ServiceLook:
                 )
             elif any(how == "reload" for how in acts.values()):
                 self.notices.append(f"{name} is reloaded twice in every trial, there and back")
+
+    def _unit(self, target: str) -> str:
+        """Return the unit where a settings file may write it: other services take numbers without one."""
+        known = catalogue.entry(target)
+        name = target.partition(".")[0]
+        return known.unit if known is not None and self._accesses[name].type in ("nginx", "file") else ""
 
     def _service(self, name: str) -> Service | None:
         """Open a service once; what it says when it cannot be opened is said once."""

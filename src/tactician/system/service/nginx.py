@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +13,12 @@ import psutil
 
 from tactician.experiment import ServiceAccess
 from tactician.ports import Check, Command
+from tactician.system.service import nginx_files
 from tactician.system.service.base import Runner, Setting, refuse, refuse_elsewhere, tail
 from tactician.system.service.configured import ConfiguredService
-from tactician.system.service.directives import Directive, Directives, directives
+from tactician.system.service.directives import Directives
 from tactician.system.service.running import LogTail, output_of
-from tactician.system.service.syntax import SettingsTextError
+from tactician.system.service.settings_file import SettingsFile
 from tactician.undo import answering, reloading
 
 _TITLE = "nginx: master process"
@@ -73,6 +73,7 @@ class Nginx(ConfiguredService):
         super().__init__(name, self._master.path, Directives(home_of), access.timeout_s)
         master = self._master
         self._log = LogTail(None)
+        self._found: dict[str, SettingsFile] = {}
         self.numbers = {"worker_processes": {"auto": os.cpu_count() or 1}}
         self.check = Command((master.program, "-t", *_with_path(master.options)), {}, access.timeout_s)
         telling = (master.pid_file or str(master.pid), "nginx", f"{access.timeout_s:g}")
@@ -90,18 +91,24 @@ class Nginx(ConfiguredService):
         """Look at a directive in the block where it belongs. Raises PreflightError."""
         if setting in _NEVER:
             raise refuse(f"{setting} is never tuned: it is no performance setting")
-        for path in self._included():
-            if self._sets(path, setting):
+        file = self._file_of(setting)
+        for path in nginx_files.included(self.path):
+            if path != file.path and nginx_files.sets(path, setting):
                 raise refuse(
-                    f"{setting} is set in {path}, which {self.path} includes; move it to {self.path}"
+                    f"{setting} is set in {path}, which {self.path} includes by way of another file "
+                    f"or in another block; move it to {self.path}"
                 )
+        if not file.is_replaceable:
+            raise refuse(f"no right to replace {file.path}, which sets {setting}; be root, or its owner")
         return super().inspect(setting)
 
     def ready(self, acts: Sequence[str]) -> None:
         """Refuse where our reload would bring in changes of somebody else."""
         began = max((_began(pid) for pid in reloading.children(self._master.pid)), default=0.0)
         changed = [
-            path for path in (self.path, *self._included()) if Path(path).stat().st_mtime > began + _SLACK_S
+            path
+            for path in (self.path, *nginx_files.included(self.path))
+            if Path(path).stat().st_mtime > began + _SLACK_S
         ]
         if changed:
             raise refuse(
@@ -118,24 +125,17 @@ class Nginx(ConfiguredService):
         lines = [line for line in self._log.text().splitlines() if "[emerg]" in line or "[crit]" in line]
         return f"; its log: {tail(chr(10).join(lines))}" if lines else ""
 
-    def _included(self) -> list[str]:
-        """Return the files that take part in the same blocks as the main file."""
-        found: list[str] = []
-        waiting = [self.path]
-        while waiting:
-            for pattern in _includes(waiting.pop()):
-                base = str(Path(self.path).parent / pattern)
-                fresh = [path for path in sorted(glob.glob(base)) if path not in found]
-                found += fresh
-                waiting += fresh
-        return found
+    def _file_of(self, setting: str) -> SettingsFile:
+        """Return the file that sets a directive: one that the main file includes, or the main file."""
+        if setting not in self._found:
+            paths = nginx_files.included_in(self.path, home_of(setting))
+            holding = [path for path in paths if nginx_files.sets(path, setting)]
+            self._found[setting] = SettingsFile(holding[0], Directives()) if holding else self._main
+        return self._found[setting]
 
-    def _sets(self, path: str, setting: str) -> bool:
-        """Whether an included file sets a directive outside blocks of its own: in one of the main file."""
-        try:
-            return any(one.name == setting and not one.block for one in _directives(path))
-        except (OSError, SettingsTextError):
-            return False
+    def _tried(self, text: str, copies: Mapping[str, str]) -> str:
+        """Return the main file's text with copies included in place of what it includes."""
+        return nginx_files.with_copies(text, self.path, copies)
 
 
 def home_of(directive: str) -> str:
@@ -193,10 +193,8 @@ def _built_with(program: str) -> dict[str, str]:
 def _pid_file(pid: int, path: str, prefix: str, extra: str, built: dict[str, str]) -> str:
     """Return the file that holds the master's pid, so that a restarted nginx is found as well."""
     names = [built.get("pid-path", "logs/nginx.pid")]
-    try:
-        names = [one.value for one in _directives(path) if one.name == "pid" and not one.block] or names
-    except (OSError, SettingsTextError):
-        return ""
+    stated = nginx_files.read_directives(path)
+    names = [one.value for one in stated if one.name == "pid" and not one.block] or names
     names += re.findall(r"\bpid\s+([^;\s]+)\s*;", extra)
     for name in reversed(names):
         candidate = str(Path(prefix, name.strip("\"'")))
@@ -219,22 +217,6 @@ def _addresses(pid: int) -> list[str]:
     except psutil.Error as error:
         raise refuse(f"process {pid} may not be looked into: {error}") from error
     return sorted(found)
-
-
-def _includes(path: str) -> list[str]:
-    try:
-        return [
-            one.value.strip("\"'")
-            for one in _directives(path)
-            if one.name == "include" and len(one.block) < 2
-        ]
-    except (OSError, SettingsTextError):
-        return []
-
-
-def _directives(path: str) -> list[Directive]:
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return list(directives(file.read()))
 
 
 def _with_path(options: Sequence[str]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class PostgreSQL:
         self._client = Client(instance, access, self.runner)
         self._control = Control(instance, access)
         self._tuned: dict[str, str] = {}
+        self._undo: Undo | None = None
         [(user, superuser)] = self._client.rows(
             "SELECT rolname, rolsuper::text FROM pg_roles WHERE rolname = current_user"
         )
@@ -94,6 +95,16 @@ class PostgreSQL:
         self._tuned[setting] = acts
         return Setting(value, acts)
 
+    def show(self, setting: str) -> str | None:
+        """Ask for a setting that is not tuned. Raises OSError."""
+        try:
+            rows = self._client.rows(
+                f"SELECT setting FROM pg_settings WHERE lower(name) = lower({_quoted(setting)})"
+            )
+        except QueryError as error:
+            raise OSError(5, str(error), self.name) from error
+        return rows[0][0] if rows else None
+
     def ready(self, acts: Sequence[str]) -> None:
         """Refuse where our reload or restart would bring in changes of somebody else, or is not allowed."""
         problems = []
@@ -128,8 +139,10 @@ class PostgreSQL:
 
     def write(self, changed: Settings) -> None:
         """Set, reload or restart, and wait for new sessions to have it. Raises KnobWriteError."""
+        self._refuse_other(changed)
         for name, value in changed.items():
             self._alter(name, value)
+        self.runner.wrote(self._undo, self._file, Path(self._file).read_bytes())
         log = LogTail(self._control.log)
         try:
             if self._needs_restart(changed):
@@ -151,13 +164,23 @@ class PostgreSQL:
         restart = self._needs_restart(changed)
         asked = self._client.asking(self._shown())
         expected = "\n".join(f"{name}|{now[name]}" for name in sorted(now, key=str.lower))
-        return Undo(
+        self._undo = Undo(
             service=self.name,
             files=(whole_files.record(self._file),),
             commands=self._control.restart if restart else self._control.reload,
             rescue=self._control.restart,
             checks=(Check(self._control.running()) if asked is None else Check(asked, expected),),
         )
+        return self._undo
+
+    def _refuse_other(self, changed: Settings) -> None:
+        """Refuse to change what is not what was journalled: the difference would be taken for ours."""
+        for kept in self._undo.files if self._undo else ():
+            if whole_files.record(self._file)["content"] != kept["content"] and isinstance(kept, dict):
+                kept["written"] = []  # nothing of it is ours
+                raise KnobWriteError(
+                    11, f"{self.name}: {_listed(changed)}: somebody else changed {self._file} at this moment"
+                )
 
     def _alter(self, name: str, value: str) -> None:
         try:

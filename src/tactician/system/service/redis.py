@@ -1,4 +1,4 @@
-"""Settings of a running Redis, by ``CONFIG SET`` alone: its file is never touched."""
+"""Settings of a running Redis, by ``CONFIG SET`` alone: tuning never touches its file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tactician.errors import KnobWriteError
 from tactician.experiment import ServiceAccess
 from tactician.ports import Check, Command, Undo
 from tactician.system.service.base import Runner, Setting, Settings, refuse
+from tactician.system.service.redis_file import located
 from tactician.undo import redis as protocol
 from tactician.undo.redis import Redis, RedisError
 
@@ -61,10 +62,10 @@ class RedisService:
         try:
             with self._open() as server:
                 self._known = server.settings("*")
-                about = str(server.ask("INFO", "server"))
+                self._about = str(server.ask("INFO", "server"))
         except RedisError as error:
             raise refuse(f"{self._where()} does not answer: {error}") from error
-        lines = (line.partition(":") for line in about.splitlines())
+        lines = (line.partition(":") for line in self._about.splitlines())
         self._version = next((value for key, _, value in lines if key == "redis_version"), "")
 
     def inspect(self, setting: str) -> Setting:
@@ -81,6 +82,10 @@ class RedisService:
             )
         self._tuned.append(setting)
         return Setting(self._known[setting], "at once")
+
+    def show(self, setting: str) -> str | None:
+        """Return what the server had when it was opened."""
+        return self._known.get(setting)
 
     def ready(self, acts: Sequence[str]) -> None:
         """Nothing stands in the way of what acts at once."""
@@ -115,6 +120,10 @@ class RedisService:
         back = self._command("set", *(f"{name}={now[name]}" for name in changed))
         check = Check(self._command("get", *self._tuned), expected)
         return Undo(service=self.name, commands=(back,), checks=(check,))
+
+    def file(self) -> str:
+        """Return the path of the file that it reads at its start. Raises PreflightError."""
+        return located(self._about)
 
     def _open(self) -> Redis:
         return Redis(self._socket, self._host, self._port, user=self._user, password_file=self._password_file)

@@ -10,6 +10,7 @@ import pytest
 
 import support_services
 from oppertune.core.values import Categorical, Integer
+from support_operations import tree
 from support_services import NGINX, Bench, until
 from tactician.errors import KnobWriteError, PreflightError
 from tactician.experiment import ServiceAccess
@@ -120,12 +121,63 @@ def test_what_cannot_be_tuned_is_said(nginx, setting, says):
         opened(nginx, setting)
 
 
-def test_a_setting_of_an_included_file_is_refused_with_its_name():
-    text = NGINX.replace("http {{", "http {{\n    include {folder}/more/*.conf;")
-    with support_services.nginx(text) as server:
-        (server.folder / "more").mkdir()
-        (server.folder / "more" / "a.conf").write_text("gzip on;\nserver { sendfile on; }\n")
-        with pytest.raises(PreflightError, match=r"gzip is set in .*more/a\.conf"):
+@pytest.fixture
+def spread():
+    """An nginx whose directives lie in several files, one of them behind a link, which it must have again."""
+    text = NGINX.replace("http {{", "http {{\n    include {folder}/more/*.conf;\n    include enabled/*;")
+    files = {"more/a.conf": "sendfile on;\n", "more/b.conf": "# mine\ngzip on; # too\n", "more/c.conf": "",
+             "more.available": "tcp_nodelay on;\n"}  # fmt: skip
+    with support_services.nginx(text, files=files, links={"enabled/site": "more.available"}) as server:
+        before = held(server.folder)
+        yield server
+        assert held(server.folder) == before
+        assert server.workers()
+
+
+def held(folder):
+    """Every file and link that nginx does not write, copies of ours among them; of no folder the time."""
+    written = ("error.log", "nginx.pid")
+    return {
+        name: entry
+        for name, entry in tree(folder).items()
+        if name not in written and (entry[0] is not None or entry[1])
+    }
+
+
+def test_a_setting_is_tuned_in_the_file_that_includes_it(spread):
+    one = Bench({"nginx": opened(spread, "gzip", "keepalive_timeout")})
+    main = spread.path.read_text()
+    with one.transaction() as transaction:
+        transaction.apply(one.plan(KNOBS[1:], nginx__gzip="off", nginx__keepalive_timeout=10))
+        assert (spread.folder / "more/b.conf").read_text() == "# mine\ngzip off; # too\n"
+        assert spread.path.read_text() == main.replace("keepalive_timeout  65s", "keepalive_timeout 10")
+    assert answer(spread)
+
+
+def test_its_check_sees_the_edited_copy_in_place_of_the_included_file(spread):
+    one = Bench({"nginx": opened(spread, "gzip")})
+    times = (spread.folder / "more/b.conf").stat()
+    plan = one.plan(KNOBS[2:], nginx__gzip="perhaps")
+    with pytest.raises(KnobWriteError, match='invalid value "perhaps"'), one.transaction() as transaction:
+        transaction.apply(plan)
+    now = (spread.folder / "more/b.conf").stat()
+    assert (now.st_ino, now.st_mtime_ns) == (times.st_ino, times.st_mtime_ns)
+
+
+def test_a_link_to_an_included_file_stays_one(spread):
+    one = Bench({"nginx": opened(spread, "tcp_nodelay")})
+    knob = ServiceKnob(Categorical("nginx.tcp_nodelay", "on", ("on", "off")), "nginx", "tcp_nodelay")
+    with one.transaction() as transaction:
+        transaction.apply(one.plan([knob], nginx__tcp_nodelay="off"))
+        assert (spread.folder / "enabled/site").is_symlink()
+        assert (spread.folder / "more.available").read_text() == "tcp_nodelay off;\n"
+
+
+def test_a_setting_of_a_file_that_is_included_by_another_is_refused_with_its_name():
+    text = NGINX.replace("http {{", "http {{\n    include more/*.conf;")
+    files = {"more/a.conf": "include deep/*.conf;\nserver { sendfile on; }\n", "deep/b.conf": "gzip on;\n"}
+    with support_services.nginx(text, files=files) as server:
+        with pytest.raises(PreflightError, match=r"gzip is set in .*deep/b\.conf"):
             opened(server, "gzip")
         assert opened(server, "sendfile").read() == {"sendfile": "off"}
 
@@ -157,3 +209,36 @@ def test_one_in_a_network_of_its_own_is_not_reloaded_from_here():
     elsewhere = support_services.nginx(prefix=("unshare", "-n"))
     with elsewhere as server, pytest.raises(PreflightError, match="another net namespace"):
         Nginx("nginx", ServiceAccess("nginx", path=str(server.path)))
+
+
+def test_an_edit_during_a_trial_stays_and_is_told(nginx):
+    one = Bench({"nginx": opened(nginx)})
+    text, times = nginx.path.read_text(), nginx.path.stat()
+    theirs = text.replace("access_log off;", "access_log off; # by hand")
+    try:
+        with one.transaction() as transaction:
+            transaction.apply(one.plan(KNOBS, nginx__worker_processes=2))
+            nginx.path.write_text(
+                nginx.path.read_text().replace("access_log off;", "access_log off; # by hand")
+            )
+        assert nginx.path.read_text() == theirs
+        (told,) = transaction.theirs
+        assert told.startswith(f"{nginx.path} has changes of somebody else")
+    finally:
+        nginx.path.write_text(text)
+        os.utime(nginx.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_edit_between_journal_and_write_is_nothing_to_write_over(nginx):
+    service = opened(nginx)
+    undo = service.undo({"gzip": "on"})
+    text, times = nginx.path.read_text(), nginx.path.stat()
+    try:
+        nginx.path.write_text(text + "# by hand\n")
+        with pytest.raises(KnobWriteError, match="somebody else changed"):
+            service.write({"gzip": "on"})
+        assert services.put_back([as_entry(undo)], "trial") == ([], [])
+        assert nginx.path.read_text() == text + "# by hand\n"
+    finally:
+        nginx.path.write_text(text)
+        os.utime(nginx.path, ns=(times.st_atime_ns, times.st_mtime_ns))
