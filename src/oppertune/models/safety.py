@@ -3,9 +3,9 @@
 The floor is relative to the level of the parameters' own values. Two models say where it holds. A Gaussian
 process over the logarithms of the levels gives a lower confidence bound, as in safe Bayesian optimisation
 (Sui, Gotovos, Burdick and Krause, "Safe exploration for optimization with Gaussian processes", ICML 2015). It
-cannot foresee a cliff, so the classifier of :mod:`oppertune.models.success` bounds how far a step may lead
-away from what has succeeded, also before anything fell: what nothing was measured near to is doubtful to it.
-Evidence widens the region, and every fall makes it demand more.
+cannot foresee a cliff, so all the limits that agree with what stood and fell (:mod:`oppertune.models.limits`)
+bound how far a step may lead, also before anything fell. Evidence widens the region, and every fall makes it
+demand more.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from oppertune.core.state import stateful
 from oppertune.core.values import Value
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
-from oppertune.models.kernels import squared_distances
-from oppertune.models.success import Success, telling
+from oppertune.models.limits import Limits
+from oppertune.models.success import telling
 from oppertune.models.window import Window, has_failed
 
 LEVEL = "performance"
@@ -31,13 +31,8 @@ LEVEL = "performance"
 DEVIATIONS = 0.4
 """The lower confidence bound is so many standard deviations below the mean."""
 
-SUCCESS, DOUBT_PER_FALL, DOUBT_HALVES = 0.9, 0.3, 60.0
-"""The least probability of success, relative to that of the surest measurement. What is put up with shrinks
-by a factor with every fall, and by half with so many measurements."""
-
-STEP, STEADY, SETBACK, LEAST_STEP, CATEGORY = 0.2, 8.0, 4.0, 0.1, 0.15
-"""The first steps are so long, in a parameter's range; the length doubles with every eight configurations
-that stood, and a fall counts against four of them. A category that differs is a step by itself."""
+RISK = 0.1
+"""The probability to lie beyond a limit that is put up with; half of it after one fall, a third after two."""
 
 _LEAST_SPREAD = 0.5
 """Of levels over the space, on the logarithm, before enough of them are known."""
@@ -54,57 +49,25 @@ class SafeRegion:
         inputs: what rows mean.
         posterior: over levels; targets are logarithms of levels relative to the default's, scaled.
         floor: the least target.
-        success: the probability not to fall off a cliff.
-        least: the least probability that is put up with.
-        near: rows that did not fall.
-        step: no parameter may lie further than this from the same parameter of all of them.
+        limits: where limits may lie.
+        bearable: the risk that is put up with.
     """
 
     def __init__(
-        self,
-        inputs: Inputs,
-        posterior: Posterior,
-        floor: float,
-        success: Success,
-        least: float,
-        near: Array,
-        step: float,
+        self, inputs: Inputs, posterior: Posterior, floor: float, limits: Limits, bearable: float
     ) -> None:
         self._inputs = inputs
         self._posterior = posterior
         self._floor = floor
-        self._success = success
-        self._least = least
-        self._near = near
-        self._step = step
+        self._limits = limits
+        self._bearable = bearable
 
-    def excess(self, rows: Array) -> Array:
-        """Per row by how much it lies outside; 0 for those inside."""
+    def margins(self, rows: Array) -> tuple[Array, Array]:
+        """Per row by how much it lies outside, 0 for those inside, and the risk that these may still take."""
         mean, std = self._posterior.predict(self._inputs.features(rows))
         below = np.maximum(self._floor - (mean - DEVIATIONS * std), 0.0)
-        known = self._success.probability(self._near)
-        # Beside what stood next to a cliff, nearly as much is put up with as was there.
-        beside = known[squared_distances(rows, self._near).argmin(1)] / known.max()
-        doubt = np.maximum(self._least * beside - self._success.probability(rows), 0.0)
-        excess: Array = below + 10.0 * doubt + np.maximum(self._leap(rows) - self._step, 0.0)
-        return excess
-
-    def _leap(self, rows: Array) -> Array:
-        """Per row the longest step of one parameter from the nearest row that did not fall.
-
-        A category that differs is a step by itself, and several are as many steps at once.
-        """
-        if self._step >= 1.0:
-            return np.zeros(len(rows))
-        gaps = np.abs(rows[:, None, :] - self._near[None, :, :])
-        others = (gaps > 1e-9) & self._inputs.is_category
-        leaps = np.maximum(np.where(self._inputs.is_category, 0.0, gaps).max(2), CATEGORY * others.sum(2))
-        longest: Array = leaps.min(1)
-        return longest
-
-    def success(self, rows: Array) -> Array:
-        """Per row the probability not to fall off a cliff."""
-        return self._success.probability(rows)
+        spare = 1.0 - self._limits.risk(rows) / self._bearable
+        return below + np.maximum(-spare, 0.0), np.maximum(spare, 0.0)
 
     def holds(self, rows: Array) -> npt.NDArray[np.bool_]:
         """Which rows are expected above the floor; for rows that were measured."""
@@ -157,15 +120,11 @@ class Floor:
         theta = np.array(self._theta) if self._theta else model.prior_mean
         kept = Measurements.merged(inputs.features(rows[~fallen]), targets[~fallen] / scale)
         told = telling(~fallen)
-        success = Success(rows[told], ~fallen[told])
-        surest = float(success.probability(rows[~fallen]).max())
-        falls = int((fallen | (targets < floor)).sum())
-        doubt = (1.0 - SUCCESS) * DOUBT_PER_FALL**falls * 0.5 ** (len(rows) / DOUBT_HALVES)
-        least = surest * (1.0 - doubt)
-        near = np.unique(rows[~fallen], axis=0)
-        step = STEP * 2.0 ** ((len(near) - 1 - SETBACK * falls) / STEADY)
-        posterior = Posterior(model, theta, kept)
-        return SafeRegion(inputs, posterior, floor / scale, success, least, near, max(step, LEAST_STEP))
+        stood, fell = rows[told][~fallen[told]], rows[told][fallen[told]]
+        home = inputs.encode([{p.name: p.val for p in inputs.parameters}])[0]
+        limits = Limits(inputs, home, stood, fell)
+        bearable = RISK / (1 + len(fell))
+        return SafeRegion(inputs, Posterior(model, theta, kept), floor / scale, limits, bearable)
 
     def _targets(self) -> tuple[Array, Array, npt.NDArray[np.bool_], float]:
         """Rows, levels as targets, which of them fell, and the floor on the same scale."""

@@ -165,5 +165,5 @@ def test_every_fall_makes_the_region_smaller():
     floor = Floor(50, 0.2)
     for x in (0.3, 0.32, 0.28, 0.9, 0.85, 0.8):
         floor.add(inputs, {"x": x, "n": 4, "mode": "a"}, 100.0 if x < 0.5 else 1.0, None)
-        sizes.append(int((floor.region(inputs).excess(rows) == 0.0).sum()))
+        sizes.append(int((floor.region(inputs).margins(rows)[0] == 0.0).sum()))
     assert sizes[2] > sizes[3] >= sizes[5]

@@ -18,7 +18,6 @@ from oppertune.models.inputs import Array, Inputs
 from oppertune.models.safety import SafeRegion
 from oppertune.models.surrogate import View
 
-_CAUTION = 1.5
 _OUTSIDE = 1e6
 _WIDE, _FINE, _SMALL = 0.2, 0.05, 0.02
 
@@ -52,13 +51,14 @@ def worth_measuring_safely(
     d = standing.shape[1]
 
     def worth(rows: Array) -> Array:
-        outside = region.excess(rows)
+        outside, spare = region.margins(rows)
         if view is None:
             gained = np.log(_gaps(inputs, rows, measured) + 1e-9)
         else:
             goal = float(means.max()) + LEAST_GAIN + LEAST_GAIN_IN_NOISE * view.noise
             gained = log_expected_improvement(*view.predict(rows), goal)
-            gained = gained + _CAUTION * np.log(region.success(rows) + 1e-12)
+        # A barrier: of two rows of the same promise the safer one, and none at the very edge.
+        gained = gained + np.log(spare + 1e-12)
         return np.where(outside > 0.0, -_OUTSIDE * (1.0 + outside), gained)
 
     wide, fine = np.full(d, _WIDE), np.full(d, _FINE)
