@@ -17,6 +17,31 @@ def _squash(z: Array, knee: float) -> Array:
     return np.where(z > knee, knee + np.log1p(np.maximum(z - knee, 0.0)), z)
 
 
+_DECADE = 10.0
+
+
+def straightened(rewards: Array) -> Array:
+    """Rewards, or the logarithms of their sizes where those spread over decades and look more normal.
+
+    That is so where the likelihood of a normal distribution is higher (Box and Cox, "An analysis of
+    transformations", 1964, for their exponents 1 and 0). Times that are to be short are often like that: on
+    their own scale all short ones are the same.
+
+    Args:
+        rewards: finite numbers, at least one.
+    """
+    sizes = np.abs(rewards)
+    if sizes.min() == 0.0 or sizes.max() < _DECADE * sizes.min() or np.ptp(np.sign(rewards)):
+        return rewards
+    logarithms = np.log(sizes)
+    # In units of their geometric mean the Jacobian is 1, and the smaller variance is the likelier.
+    centred = np.expm1(logarithms - logarithms.mean())
+    if np.var(logarithms) >= np.var(centred):
+        return rewards
+    straight: Array = np.sign(rewards) * logarithms
+    return straight
+
+
 def squashed(rewards: Array) -> Array:
     """Rewards standardised robustly, their tails pulled in, with mean 0 and variance 1.
 
