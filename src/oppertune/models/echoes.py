@@ -68,15 +68,13 @@ def echoes_among(rows: Array, rewards: Array, is_category: npt.NDArray[np.bool_]
     levels = np.unique(rewards)
     if n < _LEAST or len(levels) < _LEAST:
         return None
-    nearest = np.full(n, np.inf)
-    echo = np.zeros(n, dtype=bool)
-    gaps = distances(rows, rows, is_category)
-    for i in range(1, n):
-        nearest[i] = gaps[i, :i].min()
-        same = rewards[:i][gaps[i, :i] <= nearest[i] + 1e-9] == rewards[i]
-        echo[i] = same.any()
-        if nearest[i] <= 1e-9 and not same.all():
-            return None
+    earlier = np.tri(n, k=-1, dtype=bool)
+    gaps = np.where(earlier, distances(rows, rows, is_category), np.inf)
+    nearest = gaps.min(1)
+    same = rewards[:, None] == rewards[None, :]
+    if (~same & (gaps <= 1e-9)).any():
+        return None
+    echo = (same & earlier & (gaps <= nearest[:, None] + 1e-9)).any(1)
     again = nearest <= 1e-9
     # Two draws from a normal distribution, rounded to a grid of this step, are equal with this probability.
     low, high = np.quantile(levels, (0.25, 0.75))
