@@ -46,10 +46,13 @@ class Echoes(NamedTuple):
 
 def distances(A: Array, B: Array, is_category: npt.NDArray[np.bool_]) -> Array:
     """The sum of the columns' differences from each row of ``A`` to each of ``B``; 1 for other categories."""
+    from scipy.spatial.distance import cdist
+
     total = np.zeros((len(A), len(B)))
-    for j, category in enumerate(is_category):
-        gaps = np.abs(A[:, j, None] - B[None, :, j])
-        total += gaps > 1e-9 if category else gaps
+    if not is_category.all():
+        total += cdist(A[:, ~is_category], B[:, ~is_category], "cityblock")
+    if is_category.any():
+        total += is_category.sum() * cdist(A[:, is_category], B[:, is_category], "hamming")
     return total
 
 

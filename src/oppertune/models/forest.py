@@ -8,6 +8,8 @@ Leyton-Brown, "Sequential model-based optimization for general algorithm configu
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +18,7 @@ from oppertune.models.inputs import Array
 TREES = 30
 _LEAST_STD = 1e-3
 
-_Tree = tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array]
-"""Per node the column, the threshold, the first of its two children (0 at leaves), and the mean target."""
+Indices: TypeAlias = npt.NDArray[np.int64]
 
 
 class Forest:
@@ -30,22 +31,45 @@ class Forest:
     """
 
     def __init__(self, X: Array, y: Array, rng: np.random.Generator) -> None:
-        n = len(y)
-        trees = []
-        for _ in range(TREES):
-            drawn = rng.integers(n, size=n)
-            trees.append(_grown(X[drawn], y[drawn], rng))
-        starts = np.cumsum([0, *(len(tree[0]) for tree in trees)])
-        self._roots = starts[:-1]
-        self._column, self._threshold, children, self._mean = (
-            np.concatenate(parts) for parts in zip(*trees, strict=True)
-        )
-        shift = np.repeat(self._roots, np.diff(starts))
-        self._child = np.where(children > 0, children + shift, 0)
+        drawn = rng.integers(len(y), size=(TREES, len(y))).ravel()
+        self._grow(X[drawn], y[drawn], np.repeat(np.arange(TREES), len(y)), rng)
+
+    def _grow(self, X: Array, y: Array, node: Indices, rng: np.random.Generator) -> None:
+        """Split all trees until nothing differs, a level at a time, so that few operations do for all nodes.
+
+        Nodes are numbered as they are made, the roots first; the two children of a node follow each other.
+        """
+        columns, thresholds, children, means = [], [], [], []
+        made = TREES
+        while len(y):
+            starts = np.flatnonzero(np.diff(node, prepend=-1))
+            size = np.diff(starts, append=len(y))
+            mean = np.add.reduceat(y, starts) / size
+            own = np.repeat(np.arange(len(starts)), size)  # the node of each sample, among those of the level
+            low, high = np.minimum.reduceat(X, starts), np.maximum.reduceat(X, starts)
+            threshold = low + (high - low) * rng.random(low.shape)
+            right = threshold[own] < X
+            gain = _gains(right, y - mean[own], starts, size)
+            best = gain.argmax(1)
+            here = np.arange(len(starts))
+            differs = np.maximum.reduceat(y, starts) > np.minimum.reduceat(y, starts)
+            split = (gain[here, best] >= 0.0) & differs
+            first = np.where(split, made + 2 * (np.cumsum(split) - 1), 0)
+            made += 2 * int(split.sum())
+            columns.append(best)
+            thresholds.append(threshold[here, best])
+            children.append(first)
+            means.append(mean)
+            child = first[own] + right[np.arange(len(y)), best[own]]
+            order = np.argsort(child, kind="stable")
+            order = order[split[own[order]]]
+            X, y, node = X[order], y[order], child[order]
+        self._column, self._child = np.concatenate(columns), np.concatenate(children)
+        self._threshold, self._mean = np.concatenate(thresholds), np.concatenate(means)
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """The mean of the trees and their standard deviation, at each row."""
-        at = np.tile(self._roots, (len(X), 1))
+        at = np.tile(np.arange(TREES), (len(X), 1))
         rows = np.arange(len(X))[:, None]
         while True:
             child = self._child[at]
@@ -58,34 +82,18 @@ class Forest:
         return means.mean(1), np.maximum(means.std(1), _LEAST_STD)
 
 
-def _grown(X: Array, y: Array, rng: np.random.Generator) -> _Tree:
-    """One tree, split until nothing differs."""
-    columns, thresholds, children, means = [0], [0.0], [0], [0.0]
-    todo = [(0, np.arange(len(y)))]
-    while todo:
-        node, rows = todo.pop()
-        part = y[rows]
-        means[node] = float(part.mean())
-        if len(rows) < 2 or float(np.ptp(part)) == 0.0:
-            continue
-        values = X[rows]
-        low, high = values.min(0), values.max(0)
-        thresholds_here = low + (high - low) * rng.random(len(low))
-        right = values > thresholds_here
-        k = right.sum(0)
-        sums = (part - means[node]) @ right
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = sums * sums * (1.0 / k + 1.0 / (len(rows) - k))
-        gain[(k == 0) | (k == len(rows))] = -1.0
-        best = int(gain.argmax())
-        if gain[best] < 0.0:
-            continue
-        first = len(columns)
-        columns[node], thresholds[node], children[node] = best, float(thresholds_here[best]), first
-        for rest in (rows[~right[:, best]], rows[right[:, best]]):
-            todo.append((len(columns), rest))
-            columns.append(0)
-            thresholds.append(0.0)
-            children.append(0)
-            means.append(0.0)
-    return np.array(columns), np.array(thresholds), np.array(children), np.array(means)
+def _gains(right: npt.NDArray[np.bool_], y: Array, starts: Indices, size: Indices) -> Array:
+    """Per node and column by how much a split lowers the sum of squares; -1 where it would part nothing.
+
+    Args:
+        right: per sample and column whether it would go to the right.
+        y: per sample its deviation from the mean of its node.
+        starts: the first sample of each node.
+        size: samples per node.
+    """
+    k = np.add.reduceat(right, starts, dtype=np.int64)
+    rest = size[:, None] - k
+    sums = np.add.reduceat(right * y[:, None], starts)
+    parts = (k > 0) & (rest > 0)
+    gains: Array = np.where(parts, sums**2 * (1.0 / np.maximum(k, 1) + 1.0 / np.maximum(rest, 1)), -1.0)
+    return gains
