@@ -69,7 +69,7 @@ def echoes_among(rows: Array, rewards: Array, is_category: npt.NDArray[np.bool_]
     """
     n = len(rewards)
     levels = np.unique(rewards)
-    if n < _LEAST or len(levels) < _LEAST:
+    if len(levels) < _LEAST or len(levels) == n:
         return None
     earlier = np.tri(n, k=-1, dtype=bool)
     gaps = np.where(earlier, distances(rows, rows, is_category), np.inf)

@@ -21,24 +21,24 @@ _DECADE = 10.0
 
 
 def straightened(rewards: Array) -> Array:
-    """Rewards, or the logarithms of their sizes where those spread over decades and look more normal.
+    """Rewards, or costs as logarithms where they spread over decades and then look more normal.
 
-    That is so where the likelihood of a normal distribution is higher (Box and Cox, "An analysis of
-    transformations", 1964, for their exponents 1 and 0). Times that are to be short are often like that: on
-    their own scale all short ones are the same.
+    Costs, such as times, are rewards below zero. On their own scale all small ones are the same next to a few
+    large ones; as ratios they differ. They are taken so where the likelihood of a normal distribution is
+    higher (Box and Cox, "An analysis of transformations", 1964, for their exponents 1 and 0).
 
     Args:
         rewards: finite numbers, at least one.
     """
-    sizes = np.abs(rewards)
-    if sizes.min() == 0.0 or sizes.max() < _DECADE * sizes.min() or np.ptp(np.sign(rewards)):
+    if rewards.max() >= 0.0 or rewards.min() / _DECADE > rewards.max():
         return rewards
-    logarithms = np.log(sizes)
+    logarithms = np.log(-rewards)
     # In units of their geometric mean the Jacobian is 1, and the smaller variance is the likelier.
-    centred = np.expm1(logarithms - logarithms.mean())
-    if np.var(logarithms) >= np.var(centred):
+    with np.errstate(over="ignore", invalid="ignore"):
+        on_their_scale = np.var(np.exp(logarithms - logarithms.mean()))
+    if np.var(logarithms) >= on_their_scale:
         return rewards
-    straight: Array = np.sign(rewards) * logarithms
+    straight: Array = -logarithms
     return straight
 
 
