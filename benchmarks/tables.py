@@ -1,12 +1,13 @@
 """Searches tables of measured configurations by the published protocol; ranks us among the published twelve.
 
-    python benchmarks/tables.py --tables DIR [--players NAME ...] [--names TABLE ...] [--seeds N] [--out FILE]
-        [--plot FILE]
+    python benchmarks/tables.py --tables DIR [--players NAME ...] [--names TABLE ...] [--higher TABLE ...]
+                                [--seeds N] [--out FILE] [--plot FILE]
 
 DIR has the CSV files of the repository ideas-labo/PromiseTune (ICSE 2026, Apache-2.0), folder Data: one row
 per configuration, the measured value last. Players are our algorithms by their names, and peers (random,
 optuna_tpe, ...), which need the environment that they are installed in: run this there with the same
-``--out``, and whoever runs last shows them all. A run that the file has already is not repeated.
+``--out``, and whoever runs last shows them all. A run that the file has already is not repeated. Any other
+table of this form in DIR can be named too; with ``--higher`` if more is better there.
 
 The gap of the best row found, in percent of (median - optimum), is averaged over the seeds after 20, 50 and
 100 distinct rows. The average rank is at 100, over the tables that a tuner has a figure for; published
@@ -34,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from peers.measured import CHECKPOINTS, MOST_ROUNDS, Table, search
+from peers.measured import CHECKPOINTS, HIGHER_IS_BETTER, MOST_ROUNDS, Table, search
 
 TABLES = ("7z", "BDBC", "LLVM", "exastencils", "redis")
 TUNING = ("7z", "BDBC", "LLVM")
@@ -64,10 +65,13 @@ def ranks(published: Mapping[str, Sequence[float | None]], ours: Mapping[str, fl
 
     Args:
         published: gaps in the order of TABLES.
-        ours: mean gap by table, rounded like the published ones before it is compared.
+        ours: mean gap by table, rounded like the published ones before it is compared; tables without
+            published figures have no part in it.
     """
     found: dict[str, list[float]] = {}
     for table, gap in ours.items():
+        if table not in TABLES:
+            continue
         cells = {name: row[TABLES.index(table)] for name, row in published.items()}
         column = {name: cell for name, cell in cells.items() if cell is not None}
         column["this one"] = round(gap, 2)
@@ -78,19 +82,19 @@ def ranks(published: Mapping[str, Sequence[float | None]], ours: Mapping[str, fl
     return {name: float(np.mean(each)) for name, each in found.items()}
 
 
-def _job(arguments: tuple[Path, str, int]) -> dict[str, Any]:
+def _job(arguments: tuple[Path, bool, str, int]) -> dict[str, Any]:
     warnings.simplefilter("ignore")
-    path, name, seed = arguments
-    return search(_table(path), name, seed)
+    path, higher, name, seed = arguments
+    return search(_table(path, higher), name, seed)
 
 
 _loaded: dict[Path, Table] = {}
 
 
-def _table(path: Path) -> Table:
+def _table(path: Path, higher: bool) -> Table:
     """Each process reads a table once."""
     if path not in _loaded:
-        _loaded[path] = Table(path)
+        _loaded[path] = Table(path, higher)
     return _loaded[path]
 
 
@@ -101,7 +105,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         lines += [json.loads(line) for line in arguments.out.read_text(encoding="utf-8").splitlines()]
     done = {(line["player"], line["table"], line["seed"]) for line in lines}
     jobs = [
-        (arguments.tables / f"{table}.csv", name, seed)
+        (arguments.tables / f"{table}.csv", table in HIGHER_IS_BETTER.union(arguments.higher), name, seed)
         for seed in range(arguments.seeds)
         for table in arguments.names
         for name in arguments.players
@@ -139,7 +143,9 @@ def show(found: Mapping[str, Gaps], only: Sequence[str]) -> None:
             mean = f"{np.mean(list(means.values())):8.2f}" if len(means) == len(only) else "       -"
             print(f"{name:<{width}}  {cells}{mean}")
     for name, gaps in found.items():
-        ours = means_at_last(gaps, only)
+        ours = means_at_last(gaps, [table for table in only if table in TABLES])
+        if not ours:
+            continue
         order = sorted(ranks(PUBLISHED, ours).items(), key=lambda item: item[1])
         places = ", ".join(f"{name if who == 'this one' else who} {rank:.2f}" for who, rank in order)
         print(f"\nAverage rank at 100 with {name} ({', '.join(ours)}): {places}")
@@ -176,12 +182,16 @@ def main() -> int:
     )
     parser.add_argument("--tables", type=Path, required=True, metavar="DIR")
     parser.add_argument("--players", nargs="*", default=["bayesian_optimization", "random"], metavar="NAME")
-    parser.add_argument("--names", nargs="+", default=TABLES, choices=TABLES, metavar="TABLE")
+    parser.add_argument("--names", nargs="+", default=TABLES, metavar="TABLE")
+    parser.add_argument("--higher", nargs="*", default=(), metavar="TABLE", help="besides redis")
     parser.add_argument("--seeds", type=int, default=30, help="of 0, 1, ... (30)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON lines, one a run")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ranks with the first player")
     arguments = parser.parse_args()
+    absent = [name for name in arguments.names if not (arguments.tables / f"{name}.csv").is_file()]
+    if absent:
+        parser.error(f"{arguments.tables} has no {', '.join(f'{name}.csv' for name in absent)}")
     lines = measure(arguments)
     found = gathered(lines)
     if not found:

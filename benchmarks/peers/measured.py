@@ -19,6 +19,7 @@ from oppertune.core.values import Integer, Value
 from peers.players import player
 
 HIGHER_IS_BETTER = frozenset({"redis"})
+"""Of the published tables; the others have times."""
 CHECKPOINTS = (20, 50, 100)
 MOST_ROUNDS = 400
 """A player whose suggestions keep meaning rows that it has is stopped after so many and keeps its gap."""
@@ -30,16 +31,20 @@ class Table:
     """One measured table.
 
     Of configurations that were measured more than once the largest value counts, as in the published code.
+
+    Args:
+        path: a CSV file with one row per configuration, the measured value last.
+        higher: whether more is better.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, higher: bool | None = None) -> None:
         self.name = path.stem
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         numbers = np.array(rows, dtype=np.float64)
         keep = np.ptp(numbers[:, :-1], axis=0) > 0
         names = [name for name, kept in zip(header, keep, strict=False) if kept]
-        self._sign = 1.0 if self.name in HIGHER_IS_BETTER else -1.0
+        self._sign = 1.0 if (self.name in HIGHER_IS_BETTER if higher is None else higher) else -1.0
         self.median = float(np.median(numbers[:, -1]))
         numbers = numbers[np.argsort(numbers[:, -1], kind="stable")]
         options = numbers[:, :-1][:, keep]
@@ -62,7 +67,7 @@ class Table:
         ]
 
     def nearest(self, values: dict[str, Value]) -> int:
-        """The row that stands for a configuration."""
+        """The row that stands for a configuration; the one of the smallest value where two are as near."""
         point = np.array(
             [levels[int(values[name])] for name, levels in zip(self.names, self._scaled_levels, strict=True)]
         )

@@ -155,6 +155,32 @@ def test_the_ranks_of_a_table_add_up(gap, name):
     assert sum(found.values()) == pytest.approx(len(found) * (len(found) + 1) / 2)
 
 
+def test_a_table_without_published_figures_is_searched_but_not_ranked(tmp_path, capsys, monkeypatch):
+    written(tmp_path / "own.csv", sampled())
+    command = [
+        "tables.py",
+        "--tables",
+        str(tmp_path),
+        "--seeds",
+        "1",
+        "--players",
+        "random",
+        "--names",
+        "own",
+    ]
+    shown = []
+    for more in ([], ["--higher", "own"]):
+        monkeypatch.setattr("sys.argv", [*command, *more])
+        assert tables.main() == 0
+        shown.append(capsys.readouterr().out)
+    assert "Average rank" not in shown[0]
+    assert shown[0] != shown[1]
+    monkeypatch.setattr("sys.argv", [*command, "other"])
+    with pytest.raises(SystemExit):
+        tables.main()
+    assert "has no other.csv" in capsys.readouterr().err
+
+
 def test_runs_in_the_file_are_not_repeated_and_are_shown(tmp_path, capsys, monkeypatch):
     written(tmp_path / "LLVM.csv", sampled())
     out = tmp_path / "out.jsonl"

@@ -155,6 +155,10 @@ class GaussianProcess:
         theta: Array = min(results, key=lambda result: float(result.fun)).x
         return theta
 
+    def split(self, X: Array) -> tuple[Array, Array]:
+        """The numbers among the parameters' columns, and the categories one-hot."""
+        return self._x.split(X[:, : self._d])
+
     def _split(self, X: Array) -> _Split:
         x = X[:, : self._d]
         return _Split(self._x.split(x), self._z.split(X[:, self._d :]), self._effects.features(x))

@@ -27,6 +27,8 @@ class Inputs:
         is_category: per column whether it holds categories.
         least: per column the smallest move that may change a number; 0 where it is continuous or a category.
             On logarithmic scales that is the move at the upper end, where the grid is finest.
+        levels: per column how many values there are; infinitely many without a grid.
+        combinations: of all columns.
     """
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
@@ -36,6 +38,8 @@ class Inputs:
         )
         self.is_category = self.sizes > 0
         self.least = np.array([_least_move(p) for p in self.parameters])
+        self.levels = np.array([_levels(p) for p in self.parameters])
+        self.combinations = float(np.prod(self.levels))
         self._special = [
             (j, p.shares)
             for j, p in enumerate(self.parameters)
@@ -120,6 +124,13 @@ def _least_move(p: Parameter) -> float:
         below = p.max - (p.step or 0.0)
         return share * float(np.log(p.max / below) / np.log(p.max / p.min))
     return share / p.steps
+
+
+def _levels(p: Parameter) -> float:
+    if isinstance(p, Categorical):
+        return p.n_categories
+    ranged = np.inf if p.steps is None else p.steps + 1.0
+    return ranged if p.shares is None else ranged + len(p.shares.parts)
 
 
 def _position(p: Integer | Real, value: float) -> float:

@@ -48,6 +48,13 @@ def fallen(rewards: Array, failed: Flags | None = None) -> Flags:
         below = failed.copy()
         below[~failed] = fallen(rewards[~failed])
         return below
+    # Equal rewards say once what there is to say.
+    distinct, which = np.unique(rewards, return_inverse=True)
+    return _fallen(distinct)[which.ravel()]
+
+
+def _fallen(rewards: Array) -> Flags:
+    """The same for rewards that all differ."""
     n = len(rewards)
     below = np.zeros(n, dtype=bool)
     if n < 3:

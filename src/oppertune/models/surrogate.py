@@ -10,10 +10,11 @@ import numpy.typing as npt
 from oppertune.core.state import stateful
 from oppertune.core.values import Value
 from oppertune.models.contexts import ContextColumns, ContextData, encode_contexts
+from oppertune.models.echoes import Echoes, echoes_among
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.success import DEFAULT_SCALES, Success, best_scales, telling
-from oppertune.models.targets import squashed
+from oppertune.models.targets import squashed, straightened
 from oppertune.models.window import Window
 
 _FITS_PER_WINDOW = 12
@@ -49,6 +50,10 @@ class View:
     def columns(self, rows: Array) -> Array:
         """Configurations with this context beside each, as the posterior takes them."""
         return np.hstack([self._inputs.features(rows), np.tile(self._here, (len(rows), 1))])
+
+    def one_hot(self, columns: Array) -> Array:
+        """Columns as numbers, with one for each category."""
+        return np.hstack(self.posterior.model.split(columns))
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free target per configuration."""
@@ -135,7 +140,22 @@ class Surrogate:
         kept = ~self.window.fallen()
         if not kept.any():
             return Measurements.merged(features, np.zeros(len(X)))
-        return Measurements.merged(features[kept], squashed(rewards[kept]))
+        echoes = self.echoes(inputs)
+        if echoes is not None:
+            kept[kept] = echoes.is_new
+        return Measurements.merged(features[kept], squashed(straightened(rewards[kept])))
+
+    def echoes(self, inputs: Inputs) -> Echoes | None:
+        """What repeated itself among the measurements that did not fall, if they are free of noise.
+
+        Nothing is said of measurements in several contexts.
+        """
+        kept = ~self.window.fallen()
+        contexts = self.window.contexts
+        if any(context != contexts[0] for context in contexts) or not kept.any():
+            return None
+        rows, rewards = self.window.arrays()
+        return echoes_among(rows[kept], rewards[kept], inputs.is_category)
 
     def _success(self) -> Success | None:
         told = self._told_apart()

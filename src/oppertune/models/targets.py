@@ -17,6 +17,31 @@ def _squash(z: Array, knee: float) -> Array:
     return np.where(z > knee, knee + np.log1p(np.maximum(z - knee, 0.0)), z)
 
 
+_DECADE = 10.0
+
+
+def straightened(rewards: Array) -> Array:
+    """Rewards, or costs as logarithms where they spread over decades and then look more normal.
+
+    Costs, such as times, are rewards below zero. On their own scale all small ones are the same next to a few
+    large ones; as ratios they differ. They are taken so where the likelihood of a normal distribution is
+    higher (Box and Cox, "An analysis of transformations", 1964, for their exponents 1 and 0).
+
+    Args:
+        rewards: finite numbers, at least one.
+    """
+    if rewards.max() >= 0.0 or rewards.min() / _DECADE > rewards.max():
+        return rewards
+    logarithms = np.log(-rewards)
+    # In units of their geometric mean the Jacobian is 1, and the smaller variance is the likelier.
+    with np.errstate(over="ignore", invalid="ignore"):
+        on_their_scale = np.var(np.exp(logarithms - logarithms.mean()))
+    if np.var(logarithms) >= on_their_scale:
+        return rewards
+    straight: Array = -logarithms
+    return straight
+
+
 def squashed(rewards: Array) -> Array:
     """Rewards standardised robustly, their tails pulled in, with mean 0 and variance 1.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oppertune.models.targets import squashed
+from oppertune.models.targets import squashed, straightened
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -42,3 +42,27 @@ def test_a_settled_search_does_not_blow_up_its_noise():
     early, late = np.linspace(30.0, 95.0, 15), 100.0 + rng.normal(size=60)
     targets = squashed(np.concatenate([early, late]))
     assert targets[15:].std() < 0.2
+
+
+def test_times_over_decades_are_compared_as_ratios():
+    times = np.random.default_rng(0).lognormal(0.0, 2.0, size=50)
+    assert straightened(-times) == pytest.approx(-np.log(times))
+    assert straightened(times) is times
+
+
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        -np.linspace(1.0, 9.0, 20),
+        np.linspace(-80.0, 5.0, 20),
+        np.zeros(3),
+        -np.linspace(1.0, 99.0, 30),
+        np.array([-1e308, -1.7e308]),
+    ],
+)
+def test_other_rewards_stay(rewards):
+    assert straightened(rewards) is rewards
+
+
+def test_costs_of_any_size_stay_finite():
+    assert np.isfinite(straightened(-np.array([1e-300, 1.0, 1e300, 1.7e308]))).all()

@@ -18,7 +18,8 @@ from oppertune.algorithms.base import Algorithm, _PredictResponse, _TuningReques
 from oppertune.algorithms.bayesian_optimization.candidates import fill_space
 from oppertune.algorithms.bayesian_optimization.guarded import worth_measuring_safely
 from oppertune.algorithms.bayesian_optimization.race import laps, worth_repeating
-from oppertune.algorithms.bayesian_optimization.search import most_worth_measuring
+from oppertune.algorithms.bayesian_optimization.search import best_rows, most_worth_measuring
+from oppertune.algorithms.bayesian_optimization.unrepeated import most_worth_trying
 from oppertune.core.types import Context
 from oppertune.core.values import Parameter, Value
 from oppertune.errors import InvalidArgumentError
@@ -33,6 +34,9 @@ from oppertune.models.window import has_failed
 __all__ = ("BayesianOptimization",)
 
 _MAX_PENDING = 50
+_COARSE = 12.0
+"""Where there are so few values per parameter, in the geometric mean, a search comes back to what it knows by
+itself. So the best is measured again early: results may be free of noise (:mod:`oppertune.models.echoes`)."""
 
 
 class BayesianOptimization(Algorithm):
@@ -128,7 +132,7 @@ class BayesianOptimization(Algorithm):
         else:
             here = tuning_request.context.data
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
-            row = self._row(inputs, view, measured, self._surrogate.window.count + len(pending))
+            row = self._row(inputs, view, measured, pending)
         return _PredictResponse(inputs.decode(row))
 
     def _within(
@@ -154,9 +158,23 @@ class BayesianOptimization(Algorithm):
         )
         return _PredictResponse(inputs.decode(row))
 
-    def _row(self, inputs: Inputs, view: View, measured: Array, round_: int) -> Array:
+    def _row(self, inputs: Inputs, view: View, measured: Array, pending: Array) -> Array:
         fallen = self._surrogate.window.fallen()
+        taken = np.vstack([measured, pending])
+        echoes = self._surrogate.echoes(inputs)
+        if echoes is not None:
+            return most_worth_trying(
+                inputs, self._space, view, echoes, measured, taken, self._n_candidates, self._rng
+            )
         standing = np.unique(measured[~fallen], axis=0)
+        if (
+            inputs.combinations <= _COARSE ** len(self.params)
+            and len(standing)
+            and len(np.unique(taken, axis=0)) == len(taken)
+        ):
+            best: Array = best_rows(standing, view.mean(standing), 1)[0]
+            return best
+        round_ = self._surrogate.window.count + len(pending)
         to_go = math.inf if self._budget is None else self._budget - round_
         if 0 < to_go <= laps(self._budget) and len(standing):
             return worth_repeating(view, standing, round_, self._rng)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from oppertune.core.encoding import to_unit
 from oppertune.core.space import Space
+from oppertune.core.values import Categorical
 from oppertune.models.inputs import Array, Inputs
 
 _DRAWS = 100
+_FEW = 16
+"""Columns of up to so many values are tried value by value."""
 
 
 def fill_space(inputs: Inputs, space: Space, taken: Array, rng: np.random.Generator) -> Array:
@@ -56,3 +60,42 @@ def perturbed(
     moved = np.where(at_bound & (np.abs(steps) > 0.1), (steps > 0.0).astype(np.float64), moved)
     moved = np.where(inputs.is_category, rng.random((rows, d)), moved)
     return inputs.snap(np.where(moves, moved, base))
+
+
+def everything(inputs: Inputs, limit: int) -> Array | None:
+    """Every row there is; None where there are more than ``limit``."""
+    if inputs.combinations > limit:
+        return None
+    columns = [_positions(inputs, j) for j in range(len(inputs.parameters))]
+    return np.stack(np.meshgrid(*columns, indexing="ij"), axis=-1).reshape(-1, len(columns))
+
+
+def neighbours(inputs: Inputs, centres: Array) -> Array:
+    """Rows that differ from a centre in one column: by any value of a few, else by steps of 1, 2, 4, ...
+
+    Columns without a grid stay.
+    """
+    rows = [np.zeros((0, centres.shape[1]))]
+    for j in range(centres.shape[1]):
+        if inputs.levels[j] <= _FEW:
+            moved = np.tile(_positions(inputs, j), (len(centres), 1))
+        elif inputs.least[j]:
+            steps = inputs.least[j] * 2.0 ** np.arange(0, np.log2(1.0 / inputs.least[j]))
+            moved = np.clip(centres[:, j, None] + np.concatenate([-steps, steps]), 0.0, 1.0)
+        else:
+            continue
+        block = np.repeat(centres, moved.shape[1], axis=0)
+        block[:, j] = moved.ravel()
+        rows.append(block)
+    return inputs.snap(np.vstack(rows))
+
+
+def _positions(inputs: Inputs, j: int) -> Array:
+    """Every position of a column, in [0, 1]."""
+    parameter = inputs.parameters[j]
+    if isinstance(parameter, Categorical):
+        return (np.arange(parameter.n_categories) + 0.5) / parameter.n_categories
+    positions = [to_unit(parameter, parameter.at(i)) for i in range((parameter.steps or 0) + 1)]
+    if parameter.shares is not None:
+        positions += [0.5 * (start + end) for start, end, _ in parameter.shares.parts]
+    return np.unique(positions)
