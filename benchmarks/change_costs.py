@@ -24,7 +24,7 @@ import numpy as np
 
 from oppertune.algorithms.all import create_tuning_instance
 from oppertune.testing.landscapes import Landscape
-from peers.instances import landscape_of
+from peers.instances import instance_of
 
 CLASSES = ("system3/gaussian3", "system8/gaussian3", "system8/heavy", "system20/gaussian3")
 CHECKPOINTS = (30, 60, 120, 200)
@@ -52,7 +52,7 @@ def main() -> None:
 
 def played(name: str, seed: int, price: float, knows: bool) -> tuple[list[float], int]:
     """The regret at each checkpoint, and how many trials the seconds were enough for."""
-    landscape = landscape_of(name, seed)
+    landscape = instance_of(name, seed)
     rng = np.random.default_rng(seed)
     names = [p.name for p in landscape.parameters]
     restarted = set(rng.choice(names, max(1, len(names) // 3), replace=False).tolist())

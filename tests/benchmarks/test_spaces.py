@@ -11,7 +11,7 @@ from oppertune.core.encoding import from_unit
 from oppertune.core.values import Categorical, Integer, Real
 from peers.adapters.uniform import drawn
 from peers.adapters.units import position_of, value_at
-from peers.instances import landscape_of
+from peers.instances import instance_of
 from peers.players import Translated
 from peers.space import Choice, Space
 
@@ -101,7 +101,7 @@ def test_what_a_peer_says_a_little_outside_the_bounds_is_clipped(overshoot):
 
 @pytest.mark.parametrize("name", ["system3/heavy", "system20/gaussian3", "hartmann6/gaussian5"])
 def test_the_optimum_of_a_landscape_can_be_said(name):
-    landscape = landscape_of(name, 3)
+    landscape = instance_of(name, 3)
     space = Space(landscape.parameters)
     point = space.start
     for parameter, dimension in zip(space.parameters, space.dimensions, strict=True):
