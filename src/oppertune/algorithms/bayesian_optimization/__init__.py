@@ -32,6 +32,8 @@ from oppertune.models.window import has_failed
 __all__ = ("BayesianOptimization",)
 
 _MAX_PENDING = 50
+_BLIND = 3
+"""So many measurements a guarded search has before it asks its model of rewards."""
 
 
 class BayesianOptimization(Algorithm):
@@ -129,7 +131,7 @@ class BayesianOptimization(Algorithm):
         pending, contexts = self._pending(inputs)
         round_ = self._surrogate.window.count + len(pending)
         here, view = tuning_request.context.data, None
-        if len(measured) + len(pending) >= self._n_initial:
+        if len(measured) + len(pending) >= _BLIND:
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
             to_go = math.inf if self._budget is None else self._budget - round_
             safe = standing[region.holds(standing)]
