@@ -78,9 +78,11 @@ class Limits:
 
         towards = (self._stood - fall).T
         weight = 10.0  # of the condition that shares sum to one
-        shares, _ = nnls(
-            np.vstack([towards, np.full(towards.shape[1], weight)]), np.append(np.zeros(len(towards)), weight)
-        )
+        system = np.vstack([towards, np.full(towards.shape[1], weight)])
+        try:
+            shares, _ = nnls(system, np.append(np.zeros(len(towards)), weight))
+        except RuntimeError:  # scipy's word for too many iterations
+            return None
         slope: Array = towards @ (shares / shares.sum())
         room = float((slope @ towards).min())
         if room <= 1e-9:

@@ -37,6 +37,8 @@ _MAX_PENDING = 50
 _COARSE = 12.0
 """Where there are so few values per parameter, in the geometric mean, a search comes back to what it knows by
 itself. So the best is measured again early: results may be free of noise (:mod:`oppertune.models.echoes`)."""
+_BLIND = 3
+"""So many measurements a guarded search has before it asks its model of rewards."""
 
 
 class BayesianOptimization(Algorithm):
@@ -146,7 +148,7 @@ class BayesianOptimization(Algorithm):
         pending, contexts = self._pending(inputs)
         round_ = self._surrogate.window.count + len(pending)
         here, view = tuning_request.context.data, None
-        if len(measured) + len(pending) >= self._n_initial:
+        if len(measured) + len(pending) >= _BLIND:
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
             to_go = math.inf if self._budget is None else self._budget - round_
             safe = standing[region.holds(standing)]
