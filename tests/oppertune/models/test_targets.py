@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oppertune.models.targets import squashed
+from oppertune.models.targets import relative, squashed
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -42,3 +42,15 @@ def test_a_settled_search_does_not_blow_up_its_noise():
     early, late = np.linspace(30.0, 95.0, 15), 100.0 + rng.normal(size=60)
     targets = squashed(np.concatenate([early, late]))
     assert targets[15:].std() < 0.2
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_factor_becomes_a_constant(sign):
+    rewards = sign * np.array([3.0, 1.0, 20.0])
+    assert (np.argsort(relative(rewards)) == np.argsort(rewards)).all()
+    differences = relative(7.0 * rewards) - relative(rewards)
+    assert differences == pytest.approx(np.full(3, sign * np.log(7.0)))
+
+
+def test_rewards_of_both_signs_have_no_proportion():
+    assert (relative(np.array([-1.0, 0.0, 2.0])) == [-1.0, 0.0, 2.0]).all()
