@@ -30,6 +30,9 @@ def newest_contexts(surrogate: Surrogate) -> list[ContextData]:
 def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[ContextData]) -> dict[str, Value]:
     """The measured configuration of the highest posterior mean, averaged over the contexts.
 
+    For one context it is one of those that were measured there, if any stood: where another context's best
+    lies beyond a cliff, no mean tells.
+
     Args:
         surrogate: at least one measurement.
         inputs: what its rows mean.
@@ -41,7 +44,14 @@ def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[Conte
         means = np.sum([view.mean(rows) for view in views], axis=0)
     else:  # without noise a measurement is the truth
         means = rewards
-    means[_unreliable(rows, surrogate.window.fallen())] = -np.inf
+    fallen = surrogate.window.fallen()
+    unreliable = _unreliable(rows, fallen)
+    if len(contexts) == 1:
+        here = np.array([data == contexts[0] for data in surrogate.window.contexts])
+        if (here & ~fallen).any():
+            means[~here] = -np.inf
+            unreliable[here] = _unreliable(rows[here], fallen[here])
+    means[unreliable] = -np.inf
     return dict(surrogate.window.configurations[int(means.argmax())])
 
 

@@ -3,7 +3,8 @@
 What lies beyond a cliff (memory ran out, connections were refused) says nothing about how good its neighbours
 are, so it is kept out of the model of rewards and told to a classifier instead: a Gaussian process with a
 logistic likelihood by Laplace's approximation (Rasmussen and Williams, 2006, algorithms 3.1 and 3.2). Its
-kernel is linear, since limits are limits of sums, plus a smooth part for what is no sum.
+kernel is linear, since limits are limits of sums, plus a smooth part for what is no sum. Contexts move a
+limit and leave its slope: each has a constant of its own.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from oppertune.models.inputs import Array
-from oppertune.models.kernels import squared_distances
+from oppertune.models.kernels import MixedKernel, squared_distances
 
 _ITERATIONS = 20
 _PRIOR_MEAN = 1.0
 _OF_A_KIND = 80
+_CONSTANT, _OTHER_CATEGORY, _FAR = 0.5, 3.0, 0.3
+"""Of contexts: the variance of their constants, a share of the linear part's; and how little of them contexts
+share that differ in a category, or by that much of a number's range."""
 _LEAST_FALL = 1.8
 """On the logarithm, that is to a sixth."""
 
@@ -30,6 +34,7 @@ Scales: TypeAlias = tuple[float, float]
 """Variances of the classifier's latent function: of its linear part and of its smooth part."""
 
 DEFAULT_SCALES: Scales = (30.0, 4.0)
+NO_COLUMNS = np.zeros(0, dtype=np.int64)
 _CHOICE: tuple[Scales, ...] = (DEFAULT_SCALES, (300.0, 4.0))
 
 
@@ -78,18 +83,28 @@ class Success:
     """The probability of success at any row, after some rows have succeeded and some have failed.
 
     Args:
-        X: rows in [0, 1].
+        X: rows in [0, 1], with the columns of their contexts after their own.
         succeeded: per row.
         scales: of the kernel.
+        context_sizes: per column of the context the number of categories, 0 for numbers.
 
     Attributes:
         evidence: the logarithm of the approximate marginal likelihood (eq. 3.32).
     """
 
-    def __init__(self, X: Array, succeeded: Flags, scales: Scales = DEFAULT_SCALES) -> None:
+    def __init__(
+        self,
+        X: Array,
+        succeeded: Flags,
+        scales: Scales = DEFAULT_SCALES,
+        context_sizes: npt.NDArray[np.int64] = NO_COLUMNS,
+    ) -> None:
         from scipy.linalg import cho_solve
 
-        self._X = X
+        self._alike = MixedKernel(context_sizes)
+        self._constants = np.log(np.where(context_sizes, _OTHER_CATEGORY, _FAR))
+        self._d = X.shape[1] - len(context_sizes)
+        self._X, self._Z = X[:, : self._d], self._alike.split(X[:, self._d :])
         self._linear, self._smooth = scales
         y = np.where(succeeded, 1.0, -1.0)
         K = self._kernel(X)
@@ -117,15 +132,21 @@ class Success:
 
         K = self._kernel(X)
         V = solve_triangular(self._L, self._root[:, None] * K, lower=True, check_finite=False)
-        own = self._smooth + self._linear * (4.0 + ((X - 0.5) ** 2).sum(1) * _steepness(X))
+        x = X[:, : self._d]
+        own = self._smooth + self._linear * (4.0 + ((x - 0.5) ** 2).sum(1) * _steepness(x))
+        if len(self._constants):
+            own = own + _CONSTANT * self._linear
         variance = np.maximum(own - (V * V).sum(0), 0.0)
         return _logistic((_PRIOR_MEAN + self._slope @ K) / np.sqrt(1.0 + math.pi / 8.0 * variance))
 
     def _kernel(self, X: Array) -> Array:
         """Between the rows at hand and others."""
-        linear = 4.0 + _steepness(X) * (self._X - 0.5) @ (X - 0.5).T
-        length = 0.3 * math.sqrt(X.shape[1])
-        smooth = np.exp(-0.5 * squared_distances(self._X / length, X / length))
+        x = X[:, : self._d]
+        linear = 4.0 + _steepness(x) * (self._X - 0.5) @ (x - 0.5).T
+        if len(self._constants):
+            linear += _CONSTANT * self._alike(self._constants, self._Z, self._alike.split(X[:, self._d :]))
+        length = 0.3 * math.sqrt(self._d)
+        smooth = np.exp(-0.5 * squared_distances(self._X / length, x / length))
         kernel: Array = self._linear * linear + self._smooth * smooth
         return kernel
 
@@ -136,9 +157,9 @@ def telling(succeeded: Flags) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate(kinds))
 
 
-def best_scales(X: Array, succeeded: Flags) -> Scales:
+def best_scales(X: Array, succeeded: Flags, context_sizes: npt.NDArray[np.int64] = NO_COLUMNS) -> Scales:
     """Those of the highest evidence: how sharp the edge is."""
-    return max(_CHOICE, key=lambda scales: Success(X, succeeded, scales).evidence)
+    return max(_CHOICE, key=lambda scales: Success(X, succeeded, scales, context_sizes).evidence)
 
 
 def _steepness(X: Array) -> float:

@@ -14,7 +14,7 @@ from oppertune.models.echoes import Echoes, echoes_among
 from oppertune.models.gp import GaussianProcess, Measurements, Posterior
 from oppertune.models.inputs import Array, Inputs
 from oppertune.models.success import DEFAULT_SCALES, Success, best_scales, telling
-from oppertune.models.targets import squashed, straightened
+from oppertune.models.targets import relative, squashed, straightened
 from oppertune.models.window import Window
 
 _FITS_PER_WINDOW = 12
@@ -61,7 +61,9 @@ class View:
 
     def success(self, rows: Array) -> Array:
         """The probability per configuration that it does not fall off a cliff."""
-        return np.ones(len(rows)) if self._success is None else self._success.probability(rows)
+        if self._success is None:
+            return np.ones(len(rows))
+        return self._success.probability(np.hstack([rows, np.tile(self._here, (len(rows), 1))]))
 
     def mean(self, rows: Array) -> Array:
         """The mean alone."""
@@ -121,7 +123,7 @@ class Surrogate:
         n, k = len(self.window), len(pending_contexts)
         if pending is not None and k:
             posterior = posterior.imagining(np.hstack([inputs.features(pending), columns.rows[n : n + k]]))
-        success = self._success()
+        success = self._success(columns)
         return [View(inputs, posterior, here, success) for here in columns.rows[n + k :]]
 
     def _columns(
@@ -143,7 +145,8 @@ class Surrogate:
         echoes = self.echoes(inputs)
         if echoes is not None:
             kept[kept] = echoes.is_new
-        return Measurements.merged(features[kept], squashed(straightened(rewards[kept])))
+        told = relative(rewards[kept]) if len(columns.sizes) else straightened(rewards[kept])
+        return Measurements.merged(features[kept], squashed(told))
 
     def echoes(self, inputs: Inputs) -> Echoes | None:
         """What repeated itself among the measurements that did not fall, if they are free of noise.
@@ -157,17 +160,17 @@ class Surrogate:
         rows, rewards = self.window.arrays()
         return echoes_among(rows[kept], rewards[kept], inputs.is_category)
 
-    def _success(self) -> Success | None:
-        told = self._told_apart()
-        return None if told is None else Success(*told, self.success_scales)
+    def _success(self, columns: ContextColumns) -> Success | None:
+        told = self._told_apart(columns)
+        return None if told is None else Success(*told, self.success_scales, columns.sizes)
 
-    def _told_apart(self) -> tuple[Array, npt.NDArray[np.bool_]] | None:
-        """Rows that succeeded and rows that did not; None where all did."""
+    def _told_apart(self, columns: ContextColumns) -> tuple[Array, npt.NDArray[np.bool_]] | None:
+        """Rows, with their contexts, that succeeded and that did not; None where all did."""
         succeeded = ~self.window.fallen()
         if succeeded.all():
             return None
         rows = telling(succeeded)
-        return self.window.arrays()[0][rows], succeeded[rows]
+        return np.hstack([self.window.arrays()[0][rows], columns.rows[rows]]), succeeded[rows]
 
     def _theta(self, model: GaussianProcess, names: Sequence[str]) -> Array:
         means = model.prior_mean
@@ -178,8 +181,8 @@ class Surrogate:
         starts = [self._theta(model, names)]
         if len(self.window) <= _AFRESH_UNTIL and len(self.window) % _AFRESH_EVERY == 0:
             starts.append(model.prior_mean)
-        told = self._told_apart()
+        told = self._told_apart(columns)
         if told is not None:
-            self.success_scales = best_scales(*told)
+            self.success_scales = best_scales(*told, columns.sizes)
         theta = model.fit(self._measured(inputs, columns), starts, max_iterations=20)
         self.hyperparameters.update(zip(names, map(float, theta), strict=True))

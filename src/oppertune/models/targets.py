@@ -42,6 +42,20 @@ def straightened(rewards: Array) -> Array:
     return straight
 
 
+def relative(rewards: Array) -> Array:
+    """Logarithms of the sizes of rewards of one sign, the better ones higher; other rewards as they are.
+
+    Where one context earns twice what another does, gains are alike in proportion and not in size, and a
+    constant per context is left of the difference.
+
+    Args:
+        rewards: finite numbers.
+    """
+    if np.all(rewards > 0.0):
+        return np.log(rewards)
+    return -np.log(-rewards) if np.all(rewards < 0.0) else rewards
+
+
 def squashed(rewards: Array) -> Array:
     """Rewards standardised robustly, their tails pulled in, with mean 0 and variance 1.
 

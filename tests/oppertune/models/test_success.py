@@ -60,3 +60,20 @@ def test_a_sharp_edge_has_more_evidence_with_steeper_scales():
     x = np.linspace(0.0, 1.0, 60)[:, None]
     sharp = [Success(x, x[:, 0] < 0.5, (linear, 4.0)).evidence for linear in (3.0, 300.0)]
     assert sharp[1] > sharp[0]
+
+
+def test_contexts_move_a_limit_and_leave_its_slope():
+    """What five measurements of a context tell adds to the slope that the other one has shown."""
+    rng = np.random.default_rng(3)
+    sizes, limits = np.array([2]), np.array([1.4, 0.7])
+    which = np.repeat([0, 1], [60, 5])
+    X = rng.random((65, 2))
+    ok = X.sum(1) < limits[which]
+    told = np.column_stack([X, (which + 0.5) / 2])
+    success = Success(told, ok, best_scales(told, ok, sizes), sizes)
+    Z = rng.random((400, 2))
+    for code, limit in enumerate(limits):
+        p = success.probability(np.column_stack([Z, np.full(400, (code + 0.5) / 2)]))
+        assert ((p > 0.5) == (Z.sum(1) < limit)).mean() > 0.85
+    apart = Success(X[60:], ok[60:]).probability(Z)
+    assert ((p > 0.5) == (Z.sum(1) < 0.7)).mean() > ((apart > 0.5) == (Z.sum(1) < 0.7)).mean()

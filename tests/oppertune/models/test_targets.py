@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oppertune.models.targets import squashed, straightened
+from oppertune.models.targets import relative, squashed, straightened
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -66,3 +66,15 @@ def test_other_rewards_stay(rewards):
 
 def test_costs_of_any_size_stay_finite():
     assert np.isfinite(straightened(-np.array([1e-300, 1.0, 1e300, 1.7e308]))).all()
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_factor_becomes_a_constant(sign):
+    rewards = sign * np.array([3.0, 1.0, 20.0])
+    assert (np.argsort(relative(rewards)) == np.argsort(rewards)).all()
+    differences = relative(7.0 * rewards) - relative(rewards)
+    assert differences == pytest.approx(np.full(3, sign * np.log(7.0)))
+
+
+def test_rewards_of_both_signs_have_no_proportion():
+    assert (relative(np.array([-1.0, 0.0, 2.0])) == [-1.0, 0.0, 2.0]).all()
