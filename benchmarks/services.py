@@ -23,6 +23,7 @@ from oppertune.core.values import Integer
 from tactician.experiment import ServiceAccess
 from tactician.system.service.base import Service
 from tactician.system.service.knob import ServiceKnob
+from tactician.system.service.mysql import MySQL
 from tactician.system.service.nginx import Nginx
 from tactician.system.service.postgresql import PostgreSQL
 from tactician.system.service.redis import RedisService
@@ -37,12 +38,19 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(support_services.postgres())
         redis = stack.enter_context(support_services.redis())
+        mariadb = stack.enter_context(support_services.mariadb())
         nginx = stack.enter_context(support_services.nginx())
         server = PostgreSQL("postgresql", ServiceAccess("postgresql", port=postgres.port))
         cases: Sequence[tuple[str, Service, str, int]] = [
             ("postgresql.work_mem", server, "reload", 5000),
             ("postgresql.shared_buffers", server, "restart", 3000),
             ("redis.hz", RedisService("redis", ServiceAccess("redis", socket=redis.socket)), "at once", 50),
+            (
+                "mysql.sort_buffer_size",
+                MySQL("mysql", ServiceAccess("mysql", socket=mariadb.socket, user="root")),
+                "at once",
+                1 << 19,
+            ),
             (
                 "nginx.worker_connections",
                 Nginx("nginx", ServiceAccess("nginx", path=str(nginx.path))),

@@ -180,6 +180,59 @@ def redis(*options: str, prefix: Sequence[str] = (), text: str | None = None) ->
             server.process.wait()
 
 
+class MariaDB:
+    """A MariaDB server of ours, with all that it writes in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = str(folder / "mysql.sock")
+        own = ["--no-defaults", f"--datadir={folder / 'data'}", "--user=root"]
+        with (folder / "log").open("w") as log:
+            install = [
+                "mariadb-install-db",
+                *own,
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+            ]
+            subprocess.run(install, stdout=log, stderr=log, check=True)
+            small = ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--innodb-fast-shutdown=2"]
+            self.process = subprocess.Popen(
+                ["mariadbd", *own, f"--socket={self.socket}", "--skip-networking", *small],
+                stdout=log,
+                stderr=log,
+            )
+        until(self.answers, 60.0)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return self.ask("SELECT 1") == "1"
+        return False
+
+    def ask(self, statement: str) -> str:
+        argv = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-B", "-N", "-e", statement]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+    def shown(self, setting: str) -> str:
+        return self.ask(f"SELECT @@GLOBAL.{setting}")
+
+    def all(self) -> str:
+        """Every setting but what is a clock or the last insert."""
+        rows = self.ask("SHOW GLOBAL VARIABLES").splitlines()
+        return "\n".join(row for row in rows if not row.startswith(("gtid_", "timestamp")))
+
+
+@contextlib.contextmanager
+def mariadb() -> Iterator[MariaDB]:
+    """A running server."""
+    with folder_of() as folder:
+        server = MariaDB(folder)
+        try:
+            yield server
+        finally:
+            server.process.kill()
+            server.process.wait()
+
+
 NGINX = """# kept as it is
 worker_processes  1;  # of few
 daemon on;

@@ -261,13 +261,14 @@ class ServiceConfig(Section):
     """How a service is reached, told and asked; what is left out is found on this host."""
 
     type: ServiceType | None = _optional("Which kind of service it is; without it the service's own name.")
-    host: Text | None = _optional("The address at which Redis or PostgreSQL listens.")
+    host: Text | None = _optional("The address at which it listens.")
     port: int | None = _bounded(None, 1, 65535, "The port at which it listens.")
     socket: Text | None = _optional("The path of its socket; for PostgreSQL the folder that holds it.")
-    user: Text | None = _optional("As whom to ask PostgreSQL or Redis.")
+    user: Text | None = _optional("As whom to ask.")
     database: Text | None = _optional("Where to ask PostgreSQL; without it postgres.")
     password_file: Text | None = _optional(
-        "A file with the password: for PostgreSQL in the format of .pgpass, for Redis the password alone."
+        "A file with the password: for PostgreSQL in the format of .pgpass, for MySQL an option file, "
+        "for Redis the password alone."
     )
     data_directory: Text | None = _optional("The data directory of PostgreSQL.")
     path: Text | None = _optional("The settings file of nginx, or of a service of type file.")
@@ -349,8 +350,8 @@ class Document(Section):
     )
     environment: dict[str, str] | None = _optional("Variables added to the minimal environment.")
     services: dict[str, ServiceConfig] | None = _optional(
-        "By name, how each service is reached whose settings are tuned; postgresql, redis and nginx are "
-        "found on this host without it."
+        "By name, how each service is reached whose settings are tuned; postgresql, redis, mysql and nginx "
+        "are found on this host without it."
     )
     constraints: list[Text | None] | None = _optional(
         "Relations that every tried configuration keeps: vm.dirty_background_ratio < vm.dirty_ratio."

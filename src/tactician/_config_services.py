@@ -11,10 +11,9 @@ from tactician._config_text import Findings, Where, near, shown
 from tactician.experiment import ServiceAccess, ServiceType
 
 TYPES: tuple[str, ...] = get_args(ServiceType)
-FOUND = ("postgresql", "redis", "nginx")
+FOUND = ("postgresql", "redis", "nginx", "mysql")
 """Services that need no description: the one that runs on this host is meant."""
 
-_KNOWN = (*FOUND, "mysql")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _SYSCTLS = ("abi", "crypto", "debug", "dev", "fs", "kernel", "net", "sunrpc", "user", "vm")
 _SETTING = re.compile(r"[\w-][\w.-]*", re.ASCII)
@@ -31,6 +30,7 @@ _OWN: Mapping[str, Sequence[str]] = {
         "restart",
     ),
     "redis": ("host", "port", "socket", "user", "password_file"),
+    "mysql": ("host", "port", "socket", "user", "password_file"),
     "nginx": ("path", "program", "prefix", "health"),
     "file": ("path", "format", "section", "check", "reload", "restart", "health"),
 }
@@ -39,7 +39,7 @@ _OWN: Mapping[str, Sequence[str]] = {
 def service_of(param: str, doc: Document) -> str | None:
     """Return the service whose setting a parameter names, None if it names none."""
     name, dot, _ = param.partition(".")
-    return name if dot and (name in _KNOWN or name in (doc.services or {})) else None
+    return name if dot and (name in FOUND or name in (doc.services or {})) else None
 
 
 def service_trouble(param: str, doc: Document) -> str:

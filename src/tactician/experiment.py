@@ -10,7 +10,7 @@ from oppertune.core.space import Constraint
 from oppertune.core.values import Parameter, Value
 
 KnobKind = Literal["sysctl", "sysfs", "service", "argument", "environment"]
-ServiceType = Literal["postgresql", "redis", "nginx", "file"]
+ServiceType = Literal["postgresql", "redis", "nginx", "mysql", "file"]
 Goal = Literal["maximize", "minimize"]
 BudgetSource = Literal["budget", "total_timesteps", "default"]
 
@@ -71,8 +71,9 @@ class ServiceAccess:
     Attributes:
         type: which kind of service it is.
         host, port, socket: where it listens; ``socket`` is a path, for PostgreSQL a folder.
-        user, database: as whom and where to ask PostgreSQL; ``user`` also names a Redis user.
-        password_file: for PostgreSQL in the format of ``.pgpass``, for Redis the password alone.
+        user, database: as whom and where to ask PostgreSQL; ``user`` also names a user of Redis and MySQL.
+        password_file: for PostgreSQL in the format of ``.pgpass``, for MySQL an option file, for Redis the
+            password alone.
         data_directory: of PostgreSQL.
         path: the settings file of nginx or of a service of type ``file``.
         program, prefix: nginx's own, and its ``-p``.

@@ -79,7 +79,6 @@ def test_a_sysctl_stays_one():
 @pytest.mark.parametrize(
     ("params", "services", "path", "says"),
     [
-        (["mysql.sync_binlog"], {}, "action_space[0].param", "needs services.mysql, with type file"),
         (["redis.a b"], {}, "action_space[0].param", "names no setting of redis"),
         (["x.y"], {"x": {"port": 1}}, "services.x.type", "is missing"),
         (["vm.y"], {"vm": FILE}, "services.vm", "choose another name"),
@@ -104,7 +103,7 @@ def test_each_mistake_is_told_at_its_place(params, services, path, says):
 
 
 def test_all_mistakes_are_told_at_once():
-    found = problems("x.y", "mysql.z", x={**FILE, "port": 1, "path": "x"}, net=FILE)
+    found = problems("x.y", "redis.a b", x={**FILE, "port": 1, "path": "x"}, net=FILE)
     assert {"services.x.port", "services.x.path", "services.net", "action_space[1].param"} <= set(found)
 
 

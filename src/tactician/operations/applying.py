@@ -217,7 +217,7 @@ def _lasting(seen: Preflight) -> list[str]:
     return [
         f"{name} keeps its settings in its own file: they stay over boots, until they are reverted"
         for name in seen.services
-        if seen.experiment.services[name].type != "redis"
+        if seen.experiment.services[name].type not in ("redis", "mysql")
     ]
 
 

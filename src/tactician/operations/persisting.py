@@ -171,6 +171,11 @@ def _impossible(settings: Sequence[Setting], root: str) -> list[Problem]:
         problems.append(
             Problem("", f"nothing sets values below /sys at a boot here (no systemd-tmpfiles); {way_out}")
         )
+    for each in settings:
+        if each.kind == "service" and each.name.startswith("mysql."):
+            line = f"{each.name.removeprefix('mysql.')} = {each.new}"
+            way_out = f"write {line} below [mysqld] into its option file, or apply without --persist"
+            problems.append(Problem(each.name, f"the server takes it at run time and forgets it; {way_out}"))
     return problems
 
 

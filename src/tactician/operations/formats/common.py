@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,9 +11,11 @@ from tactician.operations.settings import Setting
 from tactician.storage.records import RunRecord
 
 _REFERENCES = {"original": "what was set before", "kernel defaults": "that kernel's own defaults"}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _NATIVE = {
     "postgresql": "psql --no-psqlrc --command {statement}",
     "redis": "redis-cli CONFIG SET {key} {word}",
+    "mysql": "mysql --execute {assignment}",
 }
 """How a service is told by a shell command."""
 
@@ -76,8 +79,13 @@ def native(setting: Setting, *, back: bool = False) -> str:
         return ""
     text = setting.old if back else setting.new
     quoted = "'" + text.replace("'", "''") + "'"
-    statement = shlex.quote(f"ALTER SYSTEM SET {key} = {quoted}")
-    return _NATIVE[service].format(key=shlex.quote(key), word=shlex.quote(text), statement=statement)
+    bare = text if _NUMBER.fullmatch(text) else quoted  # MySQL takes no text for a number
+    return _NATIVE[service].format(
+        key=shlex.quote(key),
+        word=shlex.quote(text),
+        statement=shlex.quote(f"ALTER SYSTEM SET {key} = {quoted}"),
+        assignment=shlex.quote(f"SET GLOBAL {key} = {bare}"),
+    )
 
 
 def _one_line(text: object) -> str:

@@ -96,7 +96,8 @@ class ConfiguredService:
             self._judge(edits, listed)
             for edit in edits:
                 edit.prepare()
-            for edit in edits:
+            for edit in edits:  # its check took a moment, in which an editor may have been faster
+                self._refuse_other(whole_files.record(edit.path), listed)
                 self.runner.wrote(self._undo, edit.path, edit.content)
                 edit.take()
         except SettingsTextError as error:

@@ -12,6 +12,7 @@ from tactician.experiment import ServiceAccess, TunedParameter
 from tactician.system.service.base import Service
 from tactician.system.service.configured import open_file
 from tactician.system.service.knob import ServiceKnob, number_in
+from tactician.system.service.mysql import MySQL
 from tactician.system.service.nginx import Nginx
 from tactician.system.service.postgresql import PostgreSQL
 from tactician.system.service.redis import RedisService
@@ -20,6 +21,7 @@ _OPEN: Mapping[str, Callable[[str, ServiceAccess], Service]] = {
     "postgresql": PostgreSQL,
     "redis": RedisService,
     "nginx": Nginx,
+    "mysql": MySQL,
     "file": open_file,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Edited:
 
     def __init__(self, file: SettingsFile, settings: Mapping[str, str]) -> None:
         self.kept = whole_files.record(file.path)
-        text = file.text()
+        text = base64.b64decode(self.kept["content"] or "").decode("utf-8", "surrogateescape")
         for name, value in settings.items():
             text = file.syntax.edit(text, name, value)
         self.content = text.encode("utf-8", "surrogateescape")

@@ -36,6 +36,20 @@ def redis() -> Iterator[support_services.Redis]:
         assert server.ask("CONFIG", "GET", "*") == before
 
 
+@pytest.fixture(scope="session")
+def _mariadb_server() -> Iterator[support_services.MariaDB]:
+    with support_services.mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(_mariadb_server: support_services.MariaDB) -> Iterator[support_services.MariaDB]:
+    """A MariaDB that must have its settings again afterwards."""
+    before = _mariadb_server.all()
+    yield _mariadb_server
+    assert _mariadb_server.all() == before
+
+
 @pytest.fixture
 def nginx() -> Iterator[support_services.Nginx]:
     """An nginx that must have its file again afterwards, with nothing beside it, and run."""

@@ -199,3 +199,21 @@ def test_bytes_that_are_no_text_stay(tmp_path):
         transaction.apply(one.plan(KNOB, mine__threads=8))
         assert path.read_bytes() == b"\xef\xbb\xbf# caf\xe9\r\nthreads 8\r\n\xff"
     assert path.read_bytes() == b"\xef\xbb\xbf# caf\xe9\r\nthreads 4\r\n\xff"
+
+
+def test_an_edit_while_the_copy_is_checked_is_not_written_over(tmp_path):
+    path = tmp_path / "service.conf"
+    path.write_text(FILE)
+    slow = f"grep -q threads {{path}} && echo '# by hand' >> {path}"
+    access = ServiceAccess(
+        "file", path=str(path), format="key value", reload=("true",), check=("sh", "-c", slow)
+    )
+    service = open_file("service", access)
+    service.inspect("threads")
+    one = Bench({"service": service})
+    knob = ServiceKnob(Integer("service.threads", 4, 1, 99), "service", "threads")
+    plan = one.plan([knob], service__threads=8)
+    with pytest.raises(KnobWriteError, match="somebody else changed"), one.transaction() as transaction:
+        transaction.apply(plan)
+    assert path.read_text() == f"{FILE}# by hand\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["service.conf"]
