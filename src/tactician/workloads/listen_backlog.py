@@ -7,6 +7,7 @@ retransmission timeout). When all have their answer, the next burst begins.
 
 A queue of 400 or more serves a burst per batch; one of 128, the kernel's default before Linux 5.4, serves
 129 clients and leaves the others waiting. Clients without an answer at the end are counted and are no error.
+The rate comes and goes with the bursts; its beginning is no warm-up, so the experiment cuts none.
 """
 
 from __future__ import annotations
