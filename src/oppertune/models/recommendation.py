@@ -10,10 +10,11 @@ import numpy.typing as npt
 from oppertune.core.values import Value
 from oppertune.models.contexts import ContextData
 from oppertune.models.inputs import Array, Inputs
-from oppertune.models.surrogate import Surrogate
+from oppertune.models.surrogate import Surrogate, View
 
 MAX_CONTEXTS = 10
 _OFTEN = 0.2
+_SURE = 0.8
 
 
 def newest_contexts(surrogate: Surrogate) -> list[ContextData]:
@@ -30,8 +31,8 @@ def newest_contexts(surrogate: Surrogate) -> list[ContextData]:
 def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[ContextData]) -> dict[str, Value]:
     """The measured configuration of the highest posterior mean, averaged over the contexts.
 
-    For one context it is one of those that were measured there, if any stood: where another context's best
-    lies beyond a cliff, no mean tells.
+    For one context, what was measured in others counts by one standard deviation less, and not at all where
+    it may fall: a cliff that lies elsewhere in each context is nothing that a mean tells.
 
     Args:
         surrogate: at least one measurement.
@@ -39,20 +40,34 @@ def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[Conte
         contexts: at least one.
     """
     rows, rewards = surrogate.window.arrays()
-    if surrogate.echoes(inputs) is None:
+    noisy = surrogate.echoes(inputs) is None
+    if noisy:
         views = surrogate.views(inputs, contexts)
         means = np.sum([view.mean(rows) for view in views], axis=0)
     else:  # without noise a measurement is the truth
         means = rewards
     fallen = surrogate.window.fallen()
     unreliable = _unreliable(rows, fallen)
-    if len(contexts) == 1:
-        here = np.array([data == contexts[0] for data in surrogate.window.contexts])
-        if (here & ~fallen).any():
-            means[~here] = -np.inf
-            unreliable[here] = _unreliable(rows[here], fallen[here])
+    away = _measured_elsewhere(surrogate, contexts[0])
+    if noisy and len(contexts) == 1 and away.any():
+        means[away] -= views[0].predict(rows[away])[1]
+        unreliable[~away] = _unreliable(rows[~away], fallen[~away])
+        unreliable |= doubtful(surrogate, views[0], contexts[0])
     means[unreliable] = -np.inf
     return dict(surrogate.window.configurations[int(means.argmax())])
+
+
+def doubtful(surrogate: Surrogate, view: View, context: ContextData) -> npt.NDArray[np.bool_]:
+    """Which measurements come from other contexts and may fall in this one, whose view is given."""
+    found = _measured_elsewhere(surrogate, context)
+    if found.any():
+        rows, _ = surrogate.window.arrays()
+        found[found] = view.success(rows[found]) < _SURE
+    return found
+
+
+def _measured_elsewhere(surrogate: Surrogate, context: ContextData) -> npt.NDArray[np.bool_]:
+    return np.array([data != context for data in surrogate.window.contexts], dtype=bool)
 
 
 def _unreliable(rows: Array, fallen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

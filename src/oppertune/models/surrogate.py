@@ -34,6 +34,7 @@ class View:
         posterior: as given.
         lengths: per column the length scale of a number; 1 for categories.
         noise: the standard deviation of one measurement's target around the truth.
+        is_one_of_many: whether there are other contexts that this one differs from.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class View:
         self._inputs = inputs
         self._here = here
         self.posterior = posterior
+        self.is_one_of_many = len(here) > 0
         self.noise = float(np.exp(0.5 * posterior.theta[-1]))
         d = len(inputs.sizes)
         self.lengths = np.where(inputs.is_category, 1.0, np.exp(posterior.theta[:d]))

@@ -232,6 +232,23 @@ def test_a_budget_ends_with_a_race_of_the_best():
         BayesianOptimization(MIXED, budget=0)
 
 
+def test_the_race_of_a_context_leaves_out_what_fell_there():
+    """Above 0.5 the busy load falls and the calm one is at its best, so the races part."""
+    algorithm = BayesianOptimization(MIXED[:1], n_candidates=80, budget=40, random_seed=3)
+    played = []
+    for i in range(40):
+        who = ("calm", "busy")[i % 2]
+        prediction, request_id = algorithm.predict({"load": who})
+        x = prediction["x"]
+        played.append((who, x))
+        reward = 0.01 if who == "busy" and x > 0.5 else 1.0 + x
+        algorithm.set_reward(reward, request_id=request_id)
+    before, race = played[: -laps(40)], played[-laps(40) :]
+    assert {x for _, x in race} <= {x for _, x in before}
+    assert all(x <= 0.5 for who, x in race if who == "busy")
+    assert all(x > 0.5 for who, x in race if who == "calm")
+
+
 def test_what_mostly_falls_is_not_recommended_for_its_one_success():
     algorithm = BayesianOptimization([Integer("n", 0, 0, 3)], random_seed=0)
     surrogate, inputs = algorithm._surrogate, Inputs(algorithm.params)

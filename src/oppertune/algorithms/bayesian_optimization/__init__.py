@@ -26,7 +26,7 @@ from oppertune.errors import InvalidArgumentError
 from oppertune.models.contexts import ContextData
 from oppertune.models.costs import ChangeCosts
 from oppertune.models.inputs import Array, Inputs
-from oppertune.models.recommendation import best_measured, newest_contexts
+from oppertune.models.recommendation import best_measured, doubtful, newest_contexts
 from oppertune.models.safety import Floor
 from oppertune.models.surrogate import Surrogate, View
 from oppertune.models.window import has_failed
@@ -134,7 +134,7 @@ class BayesianOptimization(Algorithm):
         else:
             here = tuning_request.context.data
             (view,) = self._surrogate.views(inputs, [here], pending, contexts)
-            row = self._row(inputs, view, measured, pending)
+            row = self._row(inputs, view, measured, pending, here)
         return _PredictResponse(inputs.decode(row))
 
     def _within(
@@ -160,7 +160,7 @@ class BayesianOptimization(Algorithm):
         )
         return _PredictResponse(inputs.decode(row))
 
-    def _row(self, inputs: Inputs, view: View, measured: Array, pending: Array) -> Array:
+    def _row(self, inputs: Inputs, view: View, measured: Array, pending: Array, here: ContextData) -> Array:
         fallen = self._surrogate.window.fallen()
         taken = np.vstack([measured, pending])
         echoes = self._surrogate.echoes(inputs)
@@ -178,8 +178,10 @@ class BayesianOptimization(Algorithm):
             return best
         round_ = self._surrogate.window.count + len(pending)
         to_go = math.inf if self._budget is None else self._budget - round_
-        if 0 < to_go <= laps(self._budget) and len(standing):
-            return worth_repeating(view, standing, round_, self._rng)
+        if 0 < to_go <= laps(self._budget):
+            standing = np.unique(measured[~fallen & ~doubtful(self._surrogate, view, here)], axis=0)
+            if len(standing):
+                return worth_repeating(view, standing, round_, self._rng)
         falls = int(fallen[-10:].sum())
         costs, left = self._costs, 1.0 if self._budget is None else max(0.0, to_go / self._budget)
         return most_worth_measuring(
