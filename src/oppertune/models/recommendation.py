@@ -40,19 +40,18 @@ def best_measured(surrogate: Surrogate, inputs: Inputs, contexts: Sequence[Conte
         contexts: at least one.
     """
     rows, rewards = surrogate.window.arrays()
-    noisy = surrogate.echoes(inputs) is None
-    if noisy:
-        views = surrogate.views(inputs, contexts)
-        means = np.sum([view.mean(rows) for view in views], axis=0)
-    else:  # without noise a measurement is the truth
-        means = rewards
     fallen = surrogate.window.fallen()
     unreliable = _unreliable(rows, fallen)
-    away = _measured_elsewhere(surrogate, contexts[0])
-    if noisy and len(contexts) == 1 and away.any():
-        means[away] -= views[0].predict(rows[away])[1]
-        unreliable[~away] = _unreliable(rows[~away], fallen[~away])
-        unreliable |= doubtful(surrogate, views[0], contexts[0])
+    if surrogate.echoes(inputs) is not None:  # without noise a measurement is the truth
+        means = rewards
+    else:
+        views = surrogate.views(inputs, contexts)
+        means = np.sum([view.mean(rows) for view in views], axis=0)
+        away = _measured_elsewhere(surrogate, contexts[0])
+        if len(contexts) == 1 and away.any():
+            means[away] -= views[0].predict(rows[away])[1]
+            unreliable[~away] = _unreliable(rows[~away], fallen[~away])
+            unreliable |= doubtful(surrogate, views[0], contexts[0])
     means[unreliable] = -np.inf
     return dict(surrogate.window.configurations[int(means.argmax())])
 

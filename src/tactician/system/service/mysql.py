@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tactician import catalogue
-from tactician.errors import KnobWriteError
+from tactician.errors import HostError, KnobWriteError
 from tactician.experiment import ServiceAccess
 from tactician.ports import Check, Command, Undo
 from tactician.system.service.base import Runner, Setting, Settings, refuse, tail
@@ -146,7 +146,7 @@ class MySQL:
         return Command(argv, {**_LOCALE, **home}, _PATIENCE_S, ("MYSQL_PWD",))
 
 
-class _QueryError(Exception):
+class _QueryError(HostError):
     """The server, or its client program, refused in these words."""
 
 
